@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from producer.cli.call import Call
 
 if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
+    from producer.catalog.tables.snapshots.rows import SnapshotRow
     from producer.listing import EntryBatch
 
 
@@ -19,6 +21,13 @@ def opened_catalog(call: Call) -> Iterator[Catalog]:
 
     with Catalog(call.environment().catalog) as catalog:
         yield catalog
+
+
+def named_snapshot(catalog: Catalog, name: str, devices: Mapping[str, Path]) -> SnapshotRow:
+    """The snapshot that a command means which reads these devices, or would; raises UsageError."""
+    from producer.catalog.meant import snapshot_meant
+
+    return snapshot_meant(catalog, name, devices)
 
 
 def batches_of(catalog: Catalog, snapshot_id: str) -> Iterator[EntryBatch]:

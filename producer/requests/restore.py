@@ -13,7 +13,7 @@ UNNAMED_TARGET = "target"
 
 
 class RestoreRequest(Struct, frozen=True, kw_only=True):
-    #: 8 hex digits or more, or "latest".
+    #: As a person calls it: 8 hex digits or more, "latest", "NAME@latest" …
     snapshot: str
     #: Path in the snapshot, "" for all of it.
     path: str

@@ -56,7 +56,7 @@ class _Dump:
         self._session = session
         self._request = request
         self._out = out
-        self._snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
+        self._snapshot = find_snapshot(session, request.snapshot)
         session.begin_reading([self._snapshot.snapshot_id])
         threads = request.threads or default_threads(len(request.devices))
         self._fetches = Fetches(session, present_devices(session, [self._snapshot]), Spool(spool, threads=threads))

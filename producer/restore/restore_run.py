@@ -44,7 +44,7 @@ class RestoreRun:
     def __init__(self, session: RunSession, request: RestoreRequest, selection: Selection | None = None) -> None:
         self._session = session
         self._request = request
-        self._snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
+        self._snapshot = find_snapshot(session, request.snapshot)
         session.begin_reading([self._snapshot.snapshot_id])
         selection = selection or Selection.of(request.path, request.include, request.exclude)
         may_lack_parts = request.skip_damaged or self._always_with_holes

@@ -100,7 +100,7 @@ def _children(row: SnapshotRow, unfinished: Iterable[SnapshotRow]) -> list[Snaps
 def _named(catalog: Catalog, name: str) -> SnapshotRow:
     """A sealed snapshot, or an open one by digits of its id."""
     try:
-        return catalog.snapshots.find(name, of_one_volume=True)
+        return catalog.snapshots.find(name)
     except UsageError:
         digits = parse_name(name)
         if isinstance(digits, str) and any(row.snapshot_id.startswith(digits) for row in catalog.snapshots.all("open")):

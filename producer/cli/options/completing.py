@@ -56,12 +56,14 @@ def _starting(incomplete: str, named: Iterable[tuple[str, str]]) -> list[Complet
 
 
 def _snapshots(_call: Call, catalog: Catalog) -> Iterable[tuple[str, str]]:
-    """``latest`` and that of each volume, then ids, the newest first."""
+    """``latest``, or that of each volume where there are several, then ids, the newest first."""
     from producer.cli.show.times import local_time
 
     rows = catalog.snapshots.all()[::-1]
-    yield "latest", "the newest of all"
-    for volume in dict.fromkeys(row.volume for row in rows):
+    volumes = dict.fromkeys(row.volume for row in rows)
+    if len(volumes) == 1:
+        yield "latest", "the newest"
+    for volume in volumes:
         yield f"{volume}@latest", f"the newest of {volume}"
     for row in rows:
         yield row.snapshot_id[:8], f"{row.volume}, {local_time(row.started_at)}"

@@ -120,7 +120,11 @@ def _collect_devices(
         if name in devices:
             raise click.BadParameter(f"{name!r} is named twice: {devices[name]} and {path}")
         devices[name] = path
-    call = ctx.ensure_object(Call)
+    return devices or configured_devices(ctx.ensure_object(Call))
+
+
+def configured_devices(call: Call) -> dict[str, Path]:
+    """The devices of the configuration, or those of them that the volume takes."""
     configured = call.configuration.devices
     # Without a broker there are no agents: a table without a path only says how the device is to be used.
     names = [
@@ -128,7 +132,7 @@ def _collect_devices(
         for name in devices_among(configured, call.volume_table)
         if configured[name].path is not None or call.broker_url is not None
     ]
-    return devices or {name: place_of(name, configured[name].path) for name in names}
+    return {name: place_of(name, configured[name].path) for name in names}
 
 
 #: Eager: the other options take their defaults from this file.

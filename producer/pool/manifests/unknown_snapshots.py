@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from blake3 import blake3
 
-from producer.catalog.tables.snapshots.names import parse_name
+from producer.catalog.meant import pools_meant
 from producer.catalog.tables.snapshots.rows import SnapshotRow
 from producer.manifest import snapshot_of_head
 from producer.observer import Trouble
@@ -20,7 +20,7 @@ from tasks.orders import GetManifest, Order
 from tasks.receipts import Receipt
 
 
-def find_snapshot(session: RunSession, name: str, *, of_one_volume: bool = False) -> SnapshotRow:
+def find_snapshot(session: RunSession, name: str) -> SnapshotRow:
     """The snapshot of this name; where there is none, says first whether the devices hold others.
 
     Where the catalog knows several pools, ``latest`` is the newest in those of the named devices that are there.
@@ -28,21 +28,12 @@ def find_snapshot(session: RunSession, name: str, *, of_one_volume: bool = False
     Raises UsageError.
     """
     try:
-        return session.catalog.snapshots.find(name, of_one_volume=of_one_volume, pools=_pools_meant(session, name))
+        pools = pools_meant(session.catalog, name, lambda: pools_there(session))
+        return session.catalog.snapshots.find(name, pools=pools)
     except UsageError:
         with suppress(NotADeviceError):
             tell_unknown_snapshots(session, present_devices(session, []))
         raise
-
-
-def _pools_meant(session: RunSession, name: str) -> set[str] | None:
-    """None: any, also where these devices have nothing of the volume, so that the error says which pool they are of."""
-    meant, snapshots = parse_name(name), session.catalog.snapshots
-    if isinstance(meant, str) or len(snapshots.pools()) < 2:
-        return None
-    there = pools_there(session)
-    volumes = snapshots.volumes(pools=there)
-    return there if (meant.volume in volumes if meant.volume else volumes) else None
 
 
 def tell_unknown_snapshots(session: RunSession, present: Mapping[str, str]) -> int:

@@ -53,7 +53,7 @@ def dump_archive(
 
 
 def _write(session: RunSession, request: RestoreRequest, spool: Path, out: Out, *, as_zip: bool) -> ArchiveSummary:
-    snapshot = find_snapshot(session, request.snapshot, of_one_volume=True)
+    snapshot = find_snapshot(session, request.snapshot)
     session.begin_reading([snapshot.snapshot_id])
     threads = request.threads or default_threads(len(request.devices))
     fetches = Fetches(session, present_devices(session, [snapshot]), Spool(spool, threads=threads))

@@ -27,7 +27,7 @@ def named(catalog: Catalog, request: RewriteRequest) -> list[SnapshotRow]:
 
 def _find(catalog: Catalog, name: str) -> SnapshotRow:
     try:
-        return catalog.snapshots.find(name, of_one_volume=True)
+        return catalog.snapshots.find(name)
     except UsageError:
         digits = parse_name(name)
         if isinstance(digits, str) and any(row.snapshot_id.startswith(digits) for row in catalog.snapshots.all("open")):

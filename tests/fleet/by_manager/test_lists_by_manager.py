@@ -94,7 +94,7 @@ def test_a_master_looks_into_an_image(fleet: Fleet, agents: bool) -> None:
     site = Site(fleet, agents=agents)
     site.master.succeed("backup", "vol", "--mode", "raw")
 
-    assert same_here_and_there(site, "ls", "latest", "vol").splitlines() == [b"vol"]
-    assert b"vol/etc" in same_here_and_there(site, "ls", "latest", "vol/").splitlines()
-    assert b"vol/etc/name" in same_here_and_there(site, "ls", "latest", "vol/etc").splitlines()
-    assert b"vol/etc/name" in same_here_and_there(site, "ls", "latest", "vol/", "-R", "-l")
+    assert same_here_and_there(site, "ls", "vol@latest", "vol").splitlines() == [b"vol"]
+    assert b"vol/etc" in same_here_and_there(site, "ls", "vol@latest", "vol/").splitlines()
+    assert b"vol/etc/name" in same_here_and_there(site, "ls", "vol@latest", "vol/etc").splitlines()
+    assert b"vol/etc/name" in same_here_and_there(site, "ls", "vol@latest", "vol/", "-R", "-l")

@@ -20,7 +20,6 @@ def find(
     name: str,
     state: SnapshotState,
     *,
-    of_one_volume: bool,
     volume: str,
     pools: Collection[str] | None,
     volumes: Callable[[], set[str]],
@@ -34,7 +33,7 @@ def find(
     if pools is not None:
         statement = statement.where(snapshots.c.pool_id.in_(pools))
     meant = replace(meant, volume=meant.volume or volume)
-    if of_one_volume and not meant.volume:
+    if not meant.volume:
         _refuse_several(name, sorted(volumes()))
     if meant.volume:
         statement = statement.where(snapshots.c.volume == meant.volume)

@@ -16,8 +16,9 @@ _BY_TIME = re.compile(r"(?:(?P<volume>[^@]+)@)?(?:latest(?:~(?P<back>\d{1,9}))?|
 
 
 class ByTime(Struct, frozen=True, kw_only=True):
-    """The newest snapshot of a volume ("": of any), or the one ``back`` before it; none that began at ``until``."""
+    """The newest snapshot of a volume, or the one ``back`` before it; none that began at ``until``."""
 
+    #: "": the only one.
     volume: str = ""
     back: int = 0
     until: datetime | None = None

@@ -190,9 +190,11 @@ class Snapshots:
         rows = self._rows(select(*COLUMNS).where(snapshots.c.position.in_(of_each)))
         return {row.volume: row for row in rows}
 
-    def volumes(self, hostname: str | None = None, pools: Collection[str] | None = None) -> set[str]:
+    def volumes(
+        self, hostname: str | None = None, pools: Collection[str] | None = None, state: SnapshotState = "sealed"
+    ) -> set[str]:
         """The volumes of sealed snapshots, of those made on one host, or in some pools, if given."""
-        statement = select(snapshots.c.volume).where(snapshots.c.state == "sealed").distinct()
+        statement = select(snapshots.c.volume).where(snapshots.c.state == state).distinct()
         if hostname is not None:
             statement = statement.where(snapshots.c.hostname == hostname)
         if pools is not None:
@@ -229,24 +231,22 @@ class Snapshots:
         name: str,
         state: SnapshotState = "sealed",
         *,
-        of_one_volume: bool = False,
         volume: str = "",
         pools: Collection[str] | None = None,
     ) -> SnapshotRow:
         """The snapshot that a person means by a name (:func:`producer.catalog.tables.snapshots.names.parse_name`).
 
-        ``of_one_volume``: ``latest`` without a volume means something only where there is just one.  ``volume``: the
-        one that it means then.  ``pools``: a name by time means a snapshot in these.  Raises UsageError when the name
-        is none, or fits no snapshot or several.
+        ``volume``: the one that ``latest`` means without one; else it means something only where there is just one.
+        ``pools``: a name by time means a snapshot in these.  Raises UsageError when the name is none, or fits no
+        snapshot or several.
         """
         return find(
             self._rows,
             name,
             state,
-            of_one_volume=of_one_volume,
             volume=volume,
             pools=pools,
-            volumes=lambda: self.volumes(pools=pools),
+            volumes=lambda: self.volumes(pools=pools, state=state),
         )
 
     def _rows(self, statement: Select[Any]) -> list[SnapshotRow]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.call import Call
-from producer.cli.catalog import batches_of, opened_catalog
+from producer.cli.catalog import batches_of, named_snapshot, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, configured_devices, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.entries import shown_path, write_path_line
 
@@ -36,7 +36,7 @@ def diff(call: Call, before: str, after: str, metadata: bool) -> None:
     Each line starts with + (added), - (removed), M (content changed: size, time or link target) or T (type changed).
     """
     with opened_catalog(call) as catalog:
-        old, new = catalog.snapshots.find(before), catalog.snapshots.find(after)
+        old, new = (named_snapshot(catalog, name, configured_devices(call)) for name in (before, after))
         # Source by source, because two snapshots may name the same sources in another order.
         for name in sorted({source.name for row in (old, new) for source in row.sources}):
             old_entries = _entries(batches_of(catalog, old.snapshot_id), name)

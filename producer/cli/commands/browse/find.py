@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.call import Call
-from producer.cli.catalog import opened_catalog
+from producer.cli.catalog import named_snapshot, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.entry_filter import filter_of, filter_options
-from producer.cli.options.shared import config_option, json_option
+from producer.cli.options.shared import config_option, configured_devices, json_option
 from producer.cli.show.json_lines import write_row
 from producer.cli.show.rows.entries import entry_row, long_line, shown_path, write_path_line
 
@@ -57,7 +57,7 @@ def find(
         return (entry for entry in found if wanted.fits(entry.kind, entry.size_bytes, entry.mtime_ns))
 
     with opened_catalog(call) as catalog:
-        rows = [catalog.snapshots.find(snapshot)] if snapshot else catalog.snapshots.all()
+        rows = [named_snapshot(catalog, snapshot, configured_devices(call))] if snapshot else catalog.snapshots.all()
         search = Search(matching)
         for row in rows:
             for entry in search.entries(catalog.trees.of(row.snapshot_id)):

@@ -10,7 +10,7 @@ import click
 
 from producer.catalog.lacks import still_lacking
 from producer.cli.call import Call
-from producer.cli.catalog import batches_of, folder_of, opened_catalog
+from producer.cli.catalog import batches_of, folder_of, named_snapshot, opened_catalog
 from producer.cli.commands.browse.ls_raw_volume import list_inside
 from producer.cli.commands.browse.shown import Shown, patterns_of
 from producer.cli.elsewhere.fleet_command import FleetCommand
@@ -69,7 +69,7 @@ def ls(
         chosen=filter_of(**chosen), patterns=patterns_of(include, exclude), long=long, human_readable=human_readable
     )
     with opened_catalog(call) as catalog:
-        row = catalog.snapshots.find(snapshot)
+        row = named_snapshot(catalog, snapshot, devices)
         raw_volumes = {source.name for source in row.sources if source.mode == "raw"}
         if "/" in inside.lstrip("/") and inside.lstrip("/").partition("/")[0] in raw_volumes:
             return list_inside(call, row.snapshot_id, inside.lstrip("/"), devices, recursive=recursive, shown=shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.call import Call
-from producer.cli.catalog import batches_of, folder_of, opened_catalog
+from producer.cli.catalog import batches_of, folder_of, named_snapshot, opened_catalog
 from producer.cli.elsewhere.fleet_command import FleetCommand
 from producer.cli.options.completing import stored_snapshots
 from producer.cli.options.known_devices import devices_of
@@ -23,6 +23,7 @@ from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from producer.catalog.catalog import Catalog
+    from producer.catalog.tables.snapshots.rows import SnapshotRow
 
 
 @click.command(cls=FleetCommand)
@@ -42,8 +43,9 @@ def dump(call: Call, /, snapshot: str, path: str, as_zip: bool, devices: dict[st
     The dump of a file is complete or fails.  What an archive lacks is named on standard error (exit code 3).
     """
     with opened_catalog(call) as catalog:
-        wanted = path.strip("/") or ("" if path else _only_source(catalog, snapshot))
-        is_archive = as_zip or _is_folder(catalog, snapshot, wanted)
+        row = named_snapshot(catalog, snapshot, devices)
+        wanted = path.strip("/") or ("" if path else _only_source(row))
+        is_archive = as_zip or _is_folder(catalog, row, wanted)
     if is_archive and is_for_terminal():
         raise UsageError(
             "an archive is not for a terminal", hint="redirect it: segfleet dump SNAPSHOT PATH > FILE, or into tar t"
@@ -76,19 +78,19 @@ def _dump_archive(call: Call, request: RestoreRequest, *, as_zip: bool) -> int:
     return 3 if summary.lost_count else 0
 
 
-def _is_folder(catalog: Catalog, snapshot: str, path: str) -> bool:
+def _is_folder(catalog: Catalog, row: SnapshotRow, path: str) -> bool:
     """Whether the path names a directory of the snapshot; "" does."""
     if not path:
         return True
     parent, _, last = path.rpartition("/")
-    for batch in batches_of(catalog, catalog.snapshots.find(snapshot).snapshot_id):
+    for batch in batches_of(catalog, row.snapshot_id):
         if folder_of(batch) == parent and (last if parent else "") in batch.names and (parent or batch.source == path):
             return batch.kinds[batch.names.index(last if parent else "")] == "d"
     return False
 
 
-def _only_source(catalog: Catalog, snapshot: str) -> str:
-    sources = catalog.snapshots.find(snapshot).sources
+def _only_source(row: SnapshotRow) -> str:
+    sources = row.sources
     if len(sources) != 1:
         raise UsageError(
             "the snapshot has several sources; PATH is missing",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from producer.cli.call import Call
-from producer.cli.catalog import opened_catalog
+from producer.cli.catalog import named_snapshot, opened_catalog
 from producer.cli.elsewhere.command_here import CommandHere
 from producer.cli.options.known_devices import all_devices
 from producer.cli.options.shared import config_option, devices_option, wait_option
@@ -35,7 +35,7 @@ def mount(call: Call, /, words: tuple[str, ...], allow_other: bool, devices: dic
     *names, folder = words
     target = absolute(folder)
     with opened_catalog(call) as catalog:
-        rows = {row.snapshot_id: row for row in map(catalog.snapshots.find, names)}
+        rows = {row.snapshot_id: row for row in (named_snapshot(catalog, name, devices) for name in names)}
         snapshots = list(rows.values()) or list(catalog.snapshots.all())
     if not snapshots:
         raise UsageError("there is no snapshot to mount", hint="make one first: segfleet backup")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from producer.cli.call import Call
-from producer.cli.catalog import opened_catalog
+from producer.cli.catalog import named_snapshot, opened_catalog
 from producer.host.places import is_at_agents
 from producer.host.scouting.looks import look
 from producer.observer import Observer, Trouble
@@ -36,7 +36,7 @@ def restore_raw_volume(
 
     try:
         with opened_catalog(call) as catalog:
-            snapshot = catalog.snapshots.find(request.snapshot, of_one_volume=True)
+            snapshot = named_snapshot(catalog, request.snapshot, request.devices)
     except UsageError:
         # The restore of files says so, and what the devices hold instead.
         return None

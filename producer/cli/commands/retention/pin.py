@@ -34,7 +34,7 @@ def unpin(call: Call, snapshots: tuple[str, ...]) -> None:
 
 def _set_pinned(call: Call, names: tuple[str, ...], *, pinned: bool) -> None:
     with opened_catalog(call) as catalog:
-        rows = [catalog.snapshots.find(name, of_one_volume=True) for name in names]
+        rows = [catalog.snapshots.find(name) for name in names]
         with catalog.transaction():
             for row in rows:
                 if row.pinned != pinned:

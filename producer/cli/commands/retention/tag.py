@@ -34,7 +34,7 @@ def tag(
     if bool(add or remove) == bool(replacing):
         raise UsageError("say how to change the tags", hint="give --add and --remove, or --set")
     with opened_catalog(call) as catalog:
-        rows = [catalog.snapshots.find(name, of_one_volume=True) for name in snapshots]
+        rows = [catalog.snapshots.find(name) for name in snapshots]
         with catalog.transaction():
             for row in rows:
                 tags = changed_tags(row.tags, add=add, remove=remove, replacing=replacing)

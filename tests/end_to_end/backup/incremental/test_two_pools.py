@@ -50,11 +50,14 @@ def test_latest_is_the_newest_in_the_pool_of_the_named_devices(pools: Machine) -
         assert (target / "home" / "changing").read_bytes() == text
         dumped = pools.succeed("dump", "home@latest", "home/changing", *pools.devices(devices))
         assert dumped.stdout == text
+        listed = pools.succeed("ls", "home@latest", "home/changing", "--json", *pools.devices(devices)).rows
+        assert [row["size_bytes"] for row in listed] == [len(text)]
 
 
 def test_latest_without_a_volume_is_refused_where_the_pool_has_several(pools: Machine) -> None:
-    refused = pools.run("restore", "latest", "--target", "nowhere", *pools.devices(HERE))
-    assert (refused.exit_code, "home@latest" in refused.stderr) == (2, True)
+    for command in (["restore", "latest", "--target", "nowhere"], ["check", "latest"]):
+        refused = pools.run(*command, *pools.devices(HERE))
+        assert (refused.exit_code, "home@latest" in refused.stderr) == (2, True)
 
 
 def test_each_volume_comes_back_from_each_pool(pools: Machine) -> None:

@@ -180,9 +180,6 @@ def test_a_name_that_means_no_sealed_snapshot_is_wrong_usage_and_says_why(
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("latest", "c2"),
-        ("latest~1", "a3"),
-        ("latest~4", "a1"),
         ("a@latest", "a3"),
         ("a@latest~2", "a1"),
         ("c@latest", "c2"),
@@ -208,15 +205,28 @@ def test_a_day_that_is_none_is_refused(catalog: Catalog) -> None:
         catalog.snapshots.find("home@2026-13-20")
 
 
-def test_latest_without_a_volume_is_refused_where_there_are_several_if_it_must_be_of_one(
+def test_latest_without_a_volume_is_refused_where_there_are_several(
     catalog: Catalog, begin_snapshot: BeginSnapshot
 ) -> None:
     for volume in ("home", "srv"):
         catalog.snapshots.seal(begin_snapshot(volume=volume), day(2), b"h" * 32)
-    with pytest.raises(UsageError, match="of which volume") as caught:
-        catalog.snapshots.find("latest", of_one_volume=True)
-    assert caught.value.hint == "name one: home@latest, srv@latest"
-    assert catalog.snapshots.find("srv@latest", of_one_volume=True).volume == "srv"
+    for name in ("latest", "latest~1"):
+        with pytest.raises(UsageError, match=f"{name} of which volume") as caught:
+            catalog.snapshots.find(name)
+        assert caught.value.hint == f"name one: home@{name}, srv@{name}"
+    assert catalog.snapshots.find("srv@latest").volume == "srv"
+    assert catalog.snapshots.find("latest", volume="srv").volume == "srv"
+
+
+def test_latest_of_what_is_unfinished_is_refused_where_several_volumes_have_some(
+    catalog: Catalog, begin_snapshot: BeginSnapshot
+) -> None:
+    catalog.snapshots.seal(begin_snapshot(volume="home"), day(2), b"h" * 32)
+    only = begin_snapshot(volume="srv")
+    assert catalog.snapshots.find("latest", "open").snapshot_id == only
+    begin_snapshot(volume="home")
+    with pytest.raises(UsageError, match="of which volume"):
+        catalog.snapshots.find("latest", "open")
 
 
 def test_latest_of_an_empty_catalog_says_that_there_is_none(catalog: Catalog) -> None:
