@@ -1,6 +1,6 @@
 """Days of a tree: changes, backups that may be interrupted, devices that go away, come back or are lost.
 
-Every sealed snapshot restores to exactly the tree of its time, compared with a kept copy.  What lay on a lost device
+Every sealed snapshot restores to exactly the tree of its time: bytes and all metadata.  What lay on a lost device
 and has changed since may be missing; then it is named, and nothing else is wrong.  The code of workers and manager is
 the program's own; only the broker is missing.
 """
@@ -10,30 +10,54 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Set
 from contextlib import ExitStack
+from dataclasses import replace
+from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from kit.changing_tree import ChangingTree
+from kit.compare import Look, differences, look_at
 from kit.models.in_process import in_process
-from kit.tree import noise
 from producer.catalog.tables.devices import DeviceRow
 from producer.pool.losses.lost import mark_lost
 from tasks.orders import Order, StoreSegment
 
-PATHS = st.sampled_from(["a", "b", "c", "one/a", "one/b", "two/a", "two/deep/a"])
+Change = Callable[[ChangingTree], None]
+
+LEAVES = st.sampled_from(["a", "b", "c", "large", "one/a", "one/b", "one/c", "two/a", "two/b", "two/deep/a"])
 FOLDERS = st.sampled_from(["one", "two", "two/deep", "three"])
+PATHS = LEAVES | FOLDERS
 #: Small enough for a bundle, and large enough for several segments.
 SIZES = st.sampled_from([0, 10, 3_000, 150_000])
+SEEDS = st.integers(0, 5)
 DEVICES = st.sampled_from("ab")
 
-#: Of files: seconds, all long before the first backup, so that what has an old time counts as unchanged.
-_FIRST_S = 10**9
 
-#: Path → mode, time, bytes.
-_Tree = dict[str, tuple[int, int, bytes]]
+def _change(kind: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Change]:
+    return st.builds(methodcaller, st.just(kind), *arguments)
+
+
+CHANGES = st.one_of(
+    _change("write", PATHS, SIZES, SEEDS),
+    _change("replace", LEAVES, SIZES, SEEDS),
+    _change("change_inside", st.just("large") | LEAVES, st.integers(0, 300_000), SEEDS),
+    _change("link", LEAVES, LEAVES),
+    _change("symlink", PATHS, st.sampled_from(["a", "../one", "nowhere"])),
+    _change("fifo", LEAVES),
+    _change("folder", PATHS),
+    _change("delete", PATHS),
+    _change("rename", FOLDERS, FOLDERS) | _change("rename", PATHS, PATHS),
+    _change("touch", PATHS),
+    _change("change_mode", PATHS, st.sampled_from([0o700, 0o755, 0o4755])),
+    _change("change_owner", PATHS, st.integers(0, 2)),
+    _change("change_attribute", PATHS, st.sampled_from([b"", b"red", b"blue"])),
+)
 
 
 class Killed(Exception):
@@ -48,13 +72,12 @@ class Days(RuleBasedStateMachine):
         self.stack.callback(shutil.rmtree, self.folder)
         self.run = self.stack.enter_context(in_process(self.folder))
         self.run.ignore_ctime = True
-        self.root = self.folder / "src"
-        self.now_s = _FIRST_S
+        self.tree = ChangingTree(self.folder / "src")
         self.away = ""
         #: Whether a device was lost since the last backup.
         self.has_lost = False
         #: Of each snapshot what the tree was, and whether something of it may be lost.
-        self.kept: dict[str, _Tree] = {}
+        self.kept: dict[str, dict[bytes, Look]] = {}
         self.may_lack: set[str] = set()
 
     def teardown(self) -> None:
@@ -68,61 +91,25 @@ class Days(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.root.mkdir()
         for number, path in enumerate(("a", "one/a", "one/b", "two/a")):
-            self.write(path, 2_000 + number, number)
-        self.write("large", 300_000, 1)
+            self.tree.write(path, 2_000 + number, number)
+        self.tree.write("large", 300_000, 1)
+        self.tree.link("two/a", "one/c")
+        self.tree.symlink("two/b", "../a")
 
-    @rule(path=PATHS, size=SIZES, seed=st.integers(0, 5))
-    def write(self, path: str, size: int, seed: int) -> None:
-        file = self.root / path
-        if any(above.is_file() for above in file.parents) or file.is_dir():
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(noise(size, seed))
-        self._stamp(file)
-
-    @rule(seed=st.integers(0, 5), place=st.integers(0, 290_000))
-    def change_inside(self, seed: int, place: int) -> None:
-        with (self.root / "large").open("r+b") as file:
-            file.seek(place)
-            file.write(noise(100, seed))
-        self._stamp(self.root / "large")
-
-    @rule(path=PATHS)
-    def delete(self, path: str) -> None:
-        if (self.root / path).is_file():
-            (self.root / path).unlink()
-
-    @rule(path=PATHS)
-    def touch(self, path: str) -> None:
-        if (self.root / path).is_file():
-            self._stamp(self.root / path)
-
-    @rule(path=PATHS, mode=st.sampled_from([0o600, 0o644, 0o4755]))
-    def change_mode(self, path: str, mode: int) -> None:
-        """Of a file that counts as unchanged."""
-        if (self.root / path).is_file():
-            (self.root / path).chmod(mode)
-
-    @rule(path=FOLDERS, to=FOLDERS)
-    def rename_folder(self, path: str, to: str) -> None:
-        is_free = not (self.root / to).exists() and (self.root / to).parent.is_dir()
-        if (self.root / path).is_dir() and is_free and path not in map(str, Path(to).parents):
-            (self.root / path).rename(self.root / to)
-
-    def _stamp(self, file: Path) -> None:
-        self.now_s += 1
-        os.utime(file, (self.now_s, self.now_s))
+    @rule(changes=st.lists(CHANGES, min_size=1, max_size=5))
+    def change(self, changes: list[Change]) -> None:
+        for one in changes:
+            one(self.tree)
 
     # ---- backups
 
     @rule()
     def back_up(self) -> None:
         shutil.rmtree(self.run.target, ignore_errors=True)
-        done = self.run.back_up({"src": self.root}, has_troubles=True, segment_bytes=128 * 1024)
+        done = self.run.back_up({"src": self.tree.root}, has_troubles=True, segment_bytes=128 * 1024)
         assert done.snapshot_id is not None
-        self.kept[done.snapshot_id] = tree_of(self.root)
+        self.kept[done.snapshot_id] = look_at(self.tree.root)
         self.has_lost = False
         if not self.away:
             assert (done.exit_code, done.incomplete) == (0, ()), (self.run.troubles, self.run.notes)
@@ -188,25 +175,25 @@ class Days(RuleBasedStateMachine):
         for snapshot_id, kept in self.kept.items():
             shutil.rmtree(self.run.target, ignore_errors=True)
             done = self.run.restore(snapshot=snapshot_id)
-            found = tree_of(self.run.target / "src")
+            found = look_at(self.run.target / "src")
             if snapshot_id not in self.may_lack:
-                assert (done.exit_code, found) == (0, kept), self.run.troubles
+                assert (done.exit_code, differences(kept, found)) == (0, []), self.run.troubles
                 continue
-            named = {path.removeprefix("src/") for path, _ in self.run.troubles}
-            assert found.items() <= kept.items()
-            assert kept.keys() - found.keys() <= named
-            assert (done.exit_code == 0) == (found == kept)
+            named = {os.fsencode(path.removeprefix("src/")) for path, _ in self.run.troubles}
+            lost = kept.keys() - found.keys()
+            assert lost <= named
+            assert differences(without(kept, lost), found) == []
+            assert (done.exit_code == 0) == (not lost)
 
 
-def tree_of(root: Path) -> _Tree:
-    """Each file: its mode, its time, and its bytes."""
-    files = (path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): _look_at(path) for path in files}
+def without(tree: dict[bytes, Look], lost: Set[bytes]) -> dict[bytes, Look]:
+    """What must be found where a part is lost: of a file with several names, those that are left belong together."""
 
+    def names(look: Look) -> frozenset[bytes]:
+        left = look.names - lost
+        return left if len(left) > 1 else frozenset()
 
-def _look_at(path: Path) -> tuple[int, int, bytes]:
-    status = path.stat()
-    return status.st_mode, status.st_mtime_ns, path.read_bytes()
+    return {path: replace(look, names=names(look)) for path, look in tree.items() if path not in lost}
 
 
 TestDays = Days.TestCase
