@@ -34,6 +34,9 @@ from tasks.errors import EmptySourceError
 #: While the walk goes on: how often to see whether devices have answered, and to say how far it is.
 _LOOK_EVERY_S = 0.05
 
+#: Some 100 KB each.  A transaction of its own for each part would take longer than making the part.
+_PARTS_AT_ONCE = 32
+
 
 def take_in(
     session: RunSession, request: BackupRequest, left_out: Collection[Path] = (), early: EarlyScan | None = None
@@ -178,7 +181,8 @@ class _IntakeRun:
             self._pool = settle_pool(self._session, self._request, self._resumed, self._asked)
             self._begun = begin_with_parent(self._session, self._request, self._resumed, self._started_at, self._pool)
             self._entries.begin(self._begun.merge, self._begun.overlay)
-        self._record_parts()
+        if len(self._entries.parts) >= _PARTS_AT_ONCE:
+            self._record_parts()
 
     def _record_parts(self) -> None:
         begun = self._begun
