@@ -24,6 +24,14 @@ from tasks.errors import CatalogError, DamagedError, SegfleetError
 PAGE_PARTS = 32
 
 
+HINT_REBUILD = "segfleet rebuild reads it again from the devices"
+
+
+def damaged_part(digest: bytes, error: DamagedError) -> DamagedError:
+    """``error``: why a part cannot be read."""
+    return DamagedError(f"tree part {digest.hex()} in the catalog is damaged: {error}", hint=HINT_REBUILD)
+
+
 class PartReference(Struct, frozen=True, kw_only=True):
     """A part in its place in a snapshot.  ``source`` counts the snapshot's sources from 0."""
 
@@ -98,8 +106,11 @@ class Tree:
 
     def _decoded(self, part: PartReference, data: bytes | None) -> list[EntryBatch]:
         """``data``: of the part, where it has been read; what is missing raises the error of its reader."""
-        source = self._sources[part.source]
-        return decode_tree_part(data or self._stored.data(part.digest), source, part.first_entry, self._stored.data)
+        source, data = self._sources[part.source], data or self._stored.data(part.digest)
+        try:
+            return decode_tree_part(data, source, part.first_entry, self._stored.data)
+        except DamagedError as error:
+            raise damaged_part(part.digest, error) from None
 
     def _read(self, parts: Sequence[PartReference]) -> Iterator[tuple[PartReference, bytes | None]]:
         """The parts in order, with their data, a page of them in memory; None for one that is missing."""
@@ -151,6 +162,17 @@ class Tree:
             for segment_id in self._stored.segment_ids(part.digest):
                 found.setdefault(segment_id, []).append(number)
         return found
+
+    def readable_segments(self, on_damage: Callable[[SegfleetError], None]) -> list[str]:
+        """The segments that its parts refer to; see :meth:`readable`."""
+        found: dict[str, None] = {}
+        self._stored.look_into([part.digest for part in self.parts])
+        for part in self.parts:
+            try:
+                found.update(dict.fromkeys(self._stored.segment_ids(part.digest)))
+            except (CatalogError, DamagedError) as error:
+                on_damage(error)
+        return list(found)
 
     def files_in(self, segment_ids: Collection[str]) -> Iterator[tuple[EntryBatch, int, Place]]:
         """Each place of a file in one of the segments, with its batch and its place there, in entry order."""

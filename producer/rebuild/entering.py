@@ -61,7 +61,9 @@ class ReadManifest(Struct, kw_only=True):
 
 
 def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], names: Mapping[str, str]) -> int:
-    """Record the snapshot as sealed; returns how many objects of its index the catalog did not know.
+    """Record the snapshot as sealed, or the tree of one that has lost its own.
+
+    Returns how many objects of its index the catalog did not know.
 
     ``holders``: ids of the devices that have the manifest.  ``names``: device id → name, of all devices of the pool.
     Raises DamagedError where the manifest does not fit together, and then changes nothing.
@@ -71,7 +73,13 @@ def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], name
         raise DamagedError("the list of its tree names a source that its head does not have")
     row = _snapshot_row(manifest, references, tuple(holders), names)
     with catalog.transaction():
-        catalog.snapshots.add_sealed(row)
+        is_known = row.snapshot_id in catalog.snapshots.states()
+        if not is_known:
+            catalog.snapshots.add_sealed(row)
+            catalog.troubles.add(row.snapshot_id, _troubles(manifest))
+        else:
+            lacks = catalog.snapshots.get(row.snapshot_id).lacks
+            catalog.snapshots.set_partial(row.snapshot_id, row.entries_count, lacks)
         catalog.trees.write_list(
             row.snapshot_id,
             [(bytes.fromhex(one.digest), one.source, one.entries_count) for one in references],
@@ -79,7 +87,6 @@ def enter(catalog: Catalog, manifest: ReadManifest, holders: Iterable[str], name
         catalog.trees.record_pack(row.snapshot_id, map(bytes.fromhex, manifest.packed))
         added_count = catalog.objects.add_new(_objects(manifest))
         catalog.cells.add_new(_cells(manifest))
-        catalog.troubles.add(row.snapshot_id, _troubles(manifest))
     return added_count
 
 

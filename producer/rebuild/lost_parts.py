@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.snapshots.rows import LackRow, SnapshotRow
 from producer.catalog.tables.troubles import TroubleRow
-from producer.catalog.tree import PartReference
+from producer.catalog.tree import PartReference, Tree
 from producer.manifest import decode_pack
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from tasks.errors import DamagedError
@@ -48,12 +48,12 @@ def keep_what_is_left(
     tree, row = catalog.trees.of(snapshot_id), catalog.snapshots.get(snapshot_id)
     gone = {part.first_entry for part in lost}
     kept = [part for part in tree.parts if part.first_entry not in gone]
+    lack = _lack_of(tree, kept, row, sum(part.entries_count for part in lost))
     troubles = list(_renumbered(catalog.troubles.all(snapshot_id), kept, is_list_lost=is_list_lost))
     with catalog.transaction():
         catalog.trees.write_list(snapshot_id, [(one.digest, one.source, one.entries_count) for one in kept])
         catalog.troubles.clear(snapshot_id, of_walk_only=False)
         catalog.troubles.add(snapshot_id, troubles)
-        lack = _lack_of(catalog, row, sum(part.entries_count for part in lost))
         lacks = [one for one in row.lacks if one.device_id]
         catalog.snapshots.set_partial(snapshot_id, sum(one.entries_count for one in kept), [*lacks, lack])
     return lack
@@ -70,10 +70,10 @@ def lacks_all(row: SnapshotRow) -> bool:
     return any(not lack.device_id and lack.files_count == row.files_count for lack in row.lacks)
 
 
-def _lack_of(catalog: Catalog, row: SnapshotRow, entries_count: int) -> LackRow:
+def _lack_of(tree: Tree, kept: Iterable[PartReference], row: SnapshotRow, entries_count: int) -> LackRow:
     """What the snapshot had, less what is left; of no device.  Where only folders and links are lost, these count."""
     files_count, size_bytes = row.files_count, row.bytes_source
-    for batch in catalog.trees.of(row.snapshot_id).batches():
+    for batch in chain.from_iterable(map(tree.decoded, kept)):
         sizes_bytes = [size for size in batch.stored_sizes_bytes if size >= 0]
         files_count -= len(sizes_bytes)
         size_bytes -= sum(sizes_bytes)
@@ -106,17 +106,20 @@ def _renumbered(
         yield TroubleRow(entry_index=entry, path=row.path, code=row.code, message=row.message)
 
 
-def read_headless_packs(catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:
-    """Take in the packs of snapshots that were forgotten, or of which no head is whole: others may need their parts."""
-    there = frozenset().union(*names.values())
-    known = catalog.snapshots.states()
-    loose = sorted(name for name in there if name.endswith(".part") and name.partition(".")[0] not in known)
+def read_all_packs(catalog: Catalog, fetcher: Fetcher, names: Mapping[str, frozenset[str]]) -> None:
+    """Take in all packs that there are, each from each device, as nothing says which of two is whole.
 
-    def take(_name: str, data: bytes) -> None:
+    Also those of snapshots that were forgotten, or have no whole head: others may need their parts; and of known ones,
+    for what the catalog has lost.
+    """
+    there = frozenset().union(*names.values())
+    packs = sorted(name for name in there if name.endswith(".part"))
+
+    def take(_name: str, _device: str, data: bytes) -> None:
         try:
             parts = decode_pack(data)
         except DamagedError:
             return  # A part of another kind, or of a run that was interrupted.
         catalog.trees.add_parts({bytes.fromhex(digest): stored for digest, stored in parts.items()})
 
-    fetcher.whole([WantedFile(name=name, devices=holding(names, name)) for name in loose], take)
+    fetcher.copies([WantedFile(name=name, devices=holding(names, name)) for name in packs], take)

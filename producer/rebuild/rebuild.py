@@ -20,10 +20,11 @@ from producer.pool.decide import PoolDecision, decide_readable
 from producer.pool.device_reports import ask_for_reports
 from producer.pool.manifests.fetching import Fetcher, WantedFile, holding
 from producer.rebuild.accepting import delete_heads, devices_away
+from producer.rebuild.catalog_damage import drop_damaged_parts, give_up_lists, without_list
 from producer.rebuild.entering import ReadManifest, enter
 from producer.rebuild.heads import FoundHead
 from producer.rebuild.identity import learn_generations, may_not_delete, take_place
-from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_headless_packs
+from producer.rebuild.lost_parts import keep_what_is_left, lack_all, lacks_all, lost_parts, read_all_packs
 from producer.rebuild.marking import read_marks
 from producer.rebuild.parity import find_groups
 from producer.rebuild.reading_heads import HeadReader
@@ -69,6 +70,8 @@ class _Rebuild:
         self._segments_count = self._bytes_done = 0
         #: The snapshots of which not all of the list of tree parts could be read.
         self._without_list: set[str] = set()
+        #: The snapshots that the catalog knew before.
+        self._known: set[str] = set()
         #: Snapshot → its tags and pin.
         self._marks: Mapping[str, MarkedRow] = {}
 
@@ -76,18 +79,19 @@ class _Rebuild:
         reports, decision = self._meet()
         fetcher = Fetcher(self._session, decision.ready)
         names = fetcher.names()
-        known = self._catalog.snapshots.known_ids()
+        self._known = known = self._catalog.snapshots.known_ids()
+        buried, listless = _buried(names), self._damaged_lists(decision)
         reader = HeadReader(fetcher, decision, self._troubles)
-        heads = reader.read(names, known)
+        heads = reader.read(names, known - (listless - buried))
         device_names = record_named(self._catalog, decision, [found.head for found in heads])
-        buried = _buried(names)
         self._marks = read_marks(fetcher, names, {found.head.snapshot_id for found in heads} - buried)
         added = [
             found
             for found in heads
             if self._add(fetcher, decision, names, found, device_names, is_buried=found.head.snapshot_id in buried)
-            and found.head.snapshot_id not in buried
+            and found.head.snapshot_id not in buried | listless
         ]
+        give_up_lists(self._catalog, listless)
         # Also those that were not added now: a killed rebuild may have recorded them and stopped before this step.
         sealed = [row.snapshot_id for row in self._catalog.snapshots.all() if row.pool_id == decision.pool_id]
         partial = self._keep_what_is_left(fetcher, names, sealed)
@@ -108,6 +112,18 @@ class _Rebuild:
             duration_s=round(time.monotonic() - self._started_s, 3),
             exit_code=3 if self._troubles.count else 0,
         )
+
+    def _damaged_lists(self, decision: PoolDecision) -> set[str]:
+        """The snapshots whose trees are to be read from the devices again; damaged parts are dropped at once."""
+        rows = self._catalog.snapshots.all()
+        listless = without_list(self._catalog, [row.snapshot_id for row in rows if row.pool_id == decision.pool_id])
+        damaged_count = drop_damaged_parts(self._catalog)
+        if listless or damaged_count:
+            self._session.observer.note(
+                f"the catalog is damaged (lists of entries lost: {len(listless)}, tree parts: {damaged_count}): "
+                "what it lacks is read from the devices"
+            )
+        return listless
 
     def _meet(self) -> tuple[dict[str, DeviceReport], PoolDecision]:
         """Ask the devices what they are, and record those that are there."""
@@ -188,7 +204,7 @@ class _Rebuild:
                     lack_all(self._catalog, snapshot_id)
                 if is_buried:
                     self._catalog.marks.forget([snapshot_id])
-                elif snapshot_id in self._marks:
+                elif snapshot_id in self._marks and snapshot_id not in self._known:
                     # At once: the next rebuild already knows the snapshot, and does not look for its pin.
                     self._catalog.marks.restore(self._marks[snapshot_id])
         except DamagedError as error:
@@ -199,7 +215,7 @@ class _Rebuild:
     def _keep_what_is_left(self, fetcher: Fetcher, names: Mapping[str, frozenset[str]], ids: Sequence[str]) -> set[str]:
         """Mark the snapshots of which parts of the tree are lost as incomplete, and name them; returns their ids."""
         self._without_list.update(one for one in ids if lacks_all(self._catalog.snapshots.get(one)))
-        lost = lost_parts(self._catalog, ids, lambda: read_headless_packs(self._catalog, fetcher, names))
+        lost = lost_parts(self._catalog, ids, lambda: read_all_packs(self._catalog, fetcher, names))
         partial = {one for one in ids if one in lost or one in self._without_list}
         for one in sorted(partial):
             is_list_lost = one in self._without_list

@@ -55,17 +55,24 @@ def merge_with(
     session: RunSession, request: BackupRequest, parent: SnapshotRow, members: Mapping[str, Member]
 ) -> Merge | None:
     """What merges the walk with the parent; None, said to the observer, when the parent cannot be read."""
-    catalog = session.catalog
+    catalog, bad = session.catalog, list[SegfleetError]()
     try:
         tree = catalog.trees.of(parent.snapshot_id)
-        index = catalog.objects.of(tree.parts_of_segments)
+        index = catalog.objects.of(tree.readable_segments(bad.append))
+        if bad and len(bad) == len(tree.parts):
+            raise bad[0]
     except (CatalogError, DamagedError) as error:
         session.observer.note(f"snapshot {parent.snapshot_id[:8]} cannot be compared ({error}); all files are read")
         return None
     usable = _usable(session, index, members)
     healable = frozenset(key for key in usable.partly if catalog.cells.of(key))
     names = [source.name for source in parent.sources]
-    told: set[str] = set()
+    told = {str(error) for error in bad}
+    if bad:
+        session.observer.note(
+            f"{len(bad)} of {len(tree.parts)} parts of snapshot {parent.snapshot_id[:8]} cannot be compared "
+            f"({bad[0]}); their files are read"
+        )
 
     def tell(error: SegfleetError) -> None:
         if str(error) not in told:

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import delete, insert, select
 
 from producer.catalog.database.database import Database
 from producer.catalog.schema import packed_parts, snapshots, tree_parts, trees
-from producer.catalog.tree import PAGE_PARTS, PartReference, Tree
+from producer.catalog.tree import HINT_REBUILD, PAGE_PARTS, PartReference, Tree, damaged_part
 from producer.listing.part_head import PartNeeds, WholeFiles
 from producer.listing.tree.decoding import needs_of
 from producer.listing.tree.tree_part import TreePart
-from tasks.errors import CatalogError
+from tasks.errors import CatalogError, DamagedError
 
 #: In the list of a snapshot: digest, source, entries.
 _REFERENCE = struct.Struct("<32sII")
 
 #: Digests in one IN list.
 _LIST_ROWS = 500
+
+_LISTS = select(
+    snapshots.c.snapshot_id, snapshots.c.state, snapshots.c.sources, snapshots.c.entries_count, trees.c.parts
+).join_from(snapshots, trees, snapshots.c.snapshot_key == trees.c.snapshot_key, isouter=True)
+
+
+def _references(row: Any) -> list[tuple[bytes, int, int]]:
+    """The list of a row of ``_LISTS``: (digest, source, entries).  That of a sealed snapshot has all its entries."""
+    packed: bytes = row.parts or b""
+    if len(packed) % _REFERENCE.size:
+        raise _no_entries(row.snapshot_id)
+    found: list[tuple[bytes, int, int]] = list(_REFERENCE.iter_unpack(packed))
+    if row.state == "sealed" and sum(entries_count for _, _, entries_count in found) != row.entries_count:
+        raise _no_entries(row.snapshot_id)
+    return found
+
+
+def _no_entries(snapshot_id: str) -> CatalogError:
+    return CatalogError(f"the catalog has not all entries of snapshot {snapshot_id}", hint=HINT_REBUILD)
 
 
 class Trees:
@@ -72,18 +93,17 @@ class Trees:
     def of(self, snapshot_id: str) -> Tree:
         """The entries of a snapshot; raises CatalogError when it has none."""
         key = self._database.snapshot_key(snapshot_id)
-        row = self._database.read_one(select(trees.c.parts).where(trees.c.snapshot_key == key))
-        if row is None:
-            raise CatalogError(f"the catalog has no entries of snapshot {snapshot_id}")
+        row = self._database.read_one(_LISTS.where(snapshots.c.snapshot_key == key))
+        assert row is not None
+        if row.parts is None:
+            raise _no_entries(snapshot_id)
         parts, first_entry = [], 0
-        for digest, source, entries_count in _REFERENCE.iter_unpack(row.parts):
+        for digest, source, entries_count in _references(row):
             parts.append(
                 PartReference(digest=digest, source=source, first_entry=first_entry, entries_count=entries_count)
             )
             first_entry += entries_count
-        sources = self._database.read_one(select(snapshots.c.sources).where(snapshots.c.snapshot_key == key))
-        assert sources is not None
-        return Tree([source["name"] for source in sources.sources], parts, self)
+        return Tree([source["name"] for source in row.sources], parts, self)
 
     def digests(self, snapshot_id: str) -> set[bytes]:
         """The digests of all parts and map parts of a snapshot; none while its entries are not recorded."""
@@ -91,23 +111,46 @@ class Trees:
         return set(parts).union(*map(self.maps, parts))
 
     def parts_of(self, snapshot_id: str) -> list[bytes]:
-        """The digests of its parts in order, without map parts; none while they are not recorded."""
-        statement = select(trees.c.parts).join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
-        row = self._database.read_one(statement.where(snapshots.c.snapshot_id == snapshot_id))
-        return [] if row is None else [found[0] for found in _REFERENCE.iter_unpack(row.parts)]
+        """The digests of its parts in order, without map parts; none while they are not recorded.
+
+        Raises CatalogError for a sealed snapshot of which they are not whole: what it needs must not count as unneeded.
+        """
+        row = self._database.read_one(_LISTS.where(snapshots.c.snapshot_id == snapshot_id))
+        return [] if row is None else [digest for digest, _, _ in _references(row)]
 
     def parts_of_sealed(self) -> dict[str, frozenset[bytes]]:
-        """Sealed snapshot → the digests of its parts, without map parts; read at once."""
-        statement = select(snapshots.c.snapshot_id, trees.c.parts)
-        of_sealed = statement.join(snapshots, snapshots.c.snapshot_key == trees.c.snapshot_key)
-        rows = self._database.read(of_sealed.where(snapshots.c.state == "sealed"))
-        return {row.snapshot_id: frozenset(found[0] for found in _REFERENCE.iter_unpack(row.parts)) for row in rows}
+        """Sealed snapshot → the digests of its parts, without map parts; read at once.  See :meth:`parts_of`."""
+        rows = self._database.read(_LISTS.where(snapshots.c.state == "sealed"))
+        return {row.snapshot_id: frozenset(digest for digest, _, _ in _references(row)) for row in rows}
+
+    def are_whole(self, snapshot_id: str) -> bool:
+        """Whether the list of a sealed snapshot has all its entries."""
+        try:
+            self.parts_of(snapshot_id)
+        except CatalogError:
+            return False
+        return True
+
+    def all_data(self) -> Iterator[tuple[bytes, bytes]]:
+        """All parts and map parts, by digest, as they are stored; a page of them in memory."""
+        after = b""
+        statement = select(tree_parts.c.digest, tree_parts.c.data).order_by(tree_parts.c.digest).limit(PAGE_PARTS)
+        while page := list(self._database.read(statement.where(tree_parts.c.digest > after))):
+            yield from ((row.digest, row.data) for row in page)
+            after = page[-1].digest
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Forget parts that are not what their digests say."""
+        with self._database.transaction():
+            for digest in digests:
+                self._needs.pop(digest, None)
+                self._database.write(delete(tree_parts).where(tree_parts.c.digest == digest))
 
     def data(self, digest: bytes) -> bytes:
         """A part as it is stored; raises CatalogError when there is none."""
         row = self._database.read_one(select(tree_parts.c.data).where(tree_parts.c.digest == digest))
         if row is None:
-            raise CatalogError(f"the catalog has no tree part {digest.hex()}")
+            raise CatalogError(f"the catalog has no tree part {digest.hex()}", hint=HINT_REBUILD)
         data: bytes = row.data
         return data
 
@@ -122,7 +165,9 @@ class Trees:
         """See :meth:`Parts.look_into`."""
         pending = (digest for digest in digests if digest not in self._needs)
         while page := list(islice(pending, PAGE_PARTS)):
-            self._needs.update((digest, needs_of(data)) for digest, data in self.data_of(page).items())
+            for digest, data in self.data_of(page).items():
+                with suppress(DamagedError):
+                    self._needs[digest] = needs_of(data)
 
     def segment_ids(self, digest: bytes) -> list[str]:
         """The segments that a part needs, by itself and by its map parts."""
@@ -142,7 +187,10 @@ class Trees:
 
     def needs(self, digest: bytes) -> PartNeeds:
         """What a part or map part refers to itself.  Not cached: for callers that read all parts."""
-        return needs_of(self.data(digest))
+        try:
+            return needs_of(self.data(digest))
+        except DamagedError as error:
+            raise damaged_part(digest, error) from None
 
     def _needs_of(self, digest: bytes) -> PartNeeds:
         found = self._needs.get(digest)

@@ -101,9 +101,10 @@ def lock(catalog: Catalog, volume: str) -> str:
     return owner_id
 
 
-def plan(catalog: Catalog, snapshot_id: str, segments_count: int) -> None:
+def plan(catalog: Catalog, snapshot_id: str, segments_count: int, entries_count: int = 0) -> None:
     """A plan of segments of 100 bytes each, all for device a.  It is made now, long after T0."""
     figures: dict[str, Any] = {name: 0 for name in SnapshotPlan.__struct_fields__ if name != "owner_names"}
+    figures["entries_count"] = entries_count
     catalog.snapshots.set_plan(snapshot_id, SnapshotPlan(**figures))
     catalog.segments.add(snapshot_id, segments(segments_count))
 

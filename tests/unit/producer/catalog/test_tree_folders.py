@@ -41,7 +41,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     parts = [part for one in batches for part in writer.add(one)] + list(writer.flush())
     with Catalog(tmp_path_factory.mktemp("state") / "catalog.sqlite") as catalog:
         snapshot_id = begin(catalog, "home")
-        plan(catalog, snapshot_id, 0)
+        plan(catalog, snapshot_id, 0, entries_count=sum(map(len, batches)))
         catalog.trees.write(snapshot_id, [(0, part) for part in parts])
         catalog.snapshots.seal(snapshot_id, T0, b"h" * 32)
         yield catalog.trees.of(snapshot_id)

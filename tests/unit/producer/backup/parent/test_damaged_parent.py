@@ -62,3 +62,20 @@ def test_a_damaged_parent_is_named_and_a_full_backup_made(
     assert done.bytes_read == sum(map(len, TREE.values()))
     assert run.restore().exit_code == 0
     assert {path: (run.target / "src" / path).read_bytes() for path in TREE} == TREE
+
+
+def test_of_a_parent_that_has_lost_a_part_only_the_files_there_are_read(run: InProcess, tmp_path: Path) -> None:
+    other = Tree({"c": noise(7_000, seed=3)}).make(tmp_path / "other")
+    os.utime(other / "c", (10**9, 10**9))
+    sources = {"src": tmp_path / "src", "other": other}
+    run.back_up(sources)
+    # Each source has parts of its own.
+    lost = next(part for part in run.tree().parts if run.tree().source_of(part) == "other")
+    with run.catalog.transaction():
+        run.catalog.trees.drop([lost.digest])
+
+    done = run.back_up(sources)
+
+    assert any(note.startswith("1 of 2 parts of snapshot") for note in run.notes)
+    assert (done.files_new, done.files_unchanged, done.bytes_read) == (1, len(TREE), 7_000)
+    assert run.restore().exit_code == 0
