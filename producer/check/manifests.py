@@ -61,7 +61,7 @@ class ManifestCheck:
             if not heads:
                 self._findings.tell("manifest", message)
             elif self._ids[device] in took_part:
-                self._session.observer.note(f"{message}; device {', '.join(heads)} has it")
+                self._session.observer.note(f"{message}; it is on {', '.join(heads)}")
 
     def _check_parts(self, heads: Mapping[str, ManifestHead]) -> None:
         digests = {(device, part.name): part.blake3 for device, head in heads.items() for part in head.parts}

@@ -142,8 +142,8 @@ def _tell_summary(session: RunSession, row: LackRow) -> None:
     files_count, size_bytes = row.files_count - row.omitted_files_count, row.size_bytes - row.omitted_bytes
     if files_count:
         message = (
-            f"device {row.device} is away, and what it holds could not be stored again: {files_count} "
-            f"files, {format_size(size_bytes)} of this snapshot cannot be restored until it is back"
+            f"device {row.device} is away: {files_count} files, {format_size(size_bytes)} of this snapshot lie there, "
+            "and cannot be restored until it is back"
         )
         session.observer.trouble(Trouble(code="incomplete", message=message))
     if row.omitted_files_count:

@@ -79,12 +79,21 @@ class LostFiles:
             self._file.write("\t".join(map(escaped, columns)) + "\n")
 
     def tell(self) -> None:
-        """Show the groups: how much, the first of it, and how to see the rest."""
+        """Show the groups: how much, the first of it, and how to see the rest.
+
+        A check names what several snapshots lack once, for the first of them.
+        """
+        told: set[str] = set()
         for (snapshot_id, device), group in self._groups.items():
             where = f"snapshot {snapshot_id[:8]}" + (f", device {device}" if device else "")
             inside = f" in {counted(len(group.segments), 'segment')}" if group.segments else ""
-            files = counted(len(group.paths), "file or folder", "files or folders")
-            self._inner.note(f"{where}: {files}{inside} cannot be restored as a whole")
+            further = "further " if told - {snapshot_id} else ""
+            files = counted(len(group.paths), f"{further}file or folder", f"{further}files or folders")
+            what = f"{files}{inside} cannot be restored as a whole"
+            self._inner.note(
+                f"{where}: {what if group.paths else f'something is lost{inside}, but of no {further}file'}"
+            )
+            told.add(snapshot_id)
             for trouble in group.named:
                 self._inner.note("  " + trouble_line(trouble).removeprefix("segfleet: "))
             if group.left_count:

@@ -9,6 +9,7 @@ import click
 from producer.cli.show.counts import counted
 from producer.cli.show.safe_text import escaped
 from producer.cli.show.tables import lines_of
+from producer.cli.show.times import with_age_of
 from producer.cli.show.wrapped import say
 from producer.configuration.values.sizes import format_size
 from producer.host.behalf import terminal_width
@@ -16,6 +17,7 @@ from producer.summaries import (
     BackupSummary,
     CheckSummary,
     DeviceRisk,
+    Incomplete,
     RebuildSummary,
     RepairSummary,
     RestoreSummary,
@@ -51,11 +53,12 @@ def show_backup(summary: BackupSummary) -> None:
     for line in lines_of(_DEVICE_HEADER, rows, right=" >>>", width=terminal_width()):
         click.echo(line)
     made = f"snapshot {summary.snapshot_id[:8]}" if summary.snapshot_id else "no new snapshot"
-    of_it = f"; {format_size(summary.bytes_read)}" if summary.parent_id else ""
+    segments, stored = counted(summary.segments, "segment"), format_size(summary.bytes_stored)
+    # Beside a parent most of what is read may be found unchanged, and then it is in no segment.
+    done = f"; {format_size(summary.bytes_read)} read, {stored} stored in {segments}"
     say(
-        f"{made} of volume {summary.volume}: {counted(summary.files, 'file')}, "
-        f"{format_size(summary.bytes_source)}{of_it} in {counted(summary.segments, 'segment')}, "
-        f"{format_size(summary.bytes_stored)} stored, {summary.duration_s:.1f} s"
+        f"{made} of volume {summary.volume}: {counted(summary.files, 'file')}, {format_size(summary.bytes_source)}"
+        f"{done if summary.parent_id else f' in {segments}, {stored} stored'}, {summary.duration_s:.1f} s"
     )
     if summary.parent_id:
         say(
@@ -78,15 +81,21 @@ def show_backup(summary: BackupSummary) -> None:
     for lack in summary.incomplete:
         if lack.rotating:
             say(
-                f"on rotating device {lack.device}, which has been away since {lack.since}: "
+                f"on rotating device {lack.device}, which has been away since {with_age_of(lack.since)}: "
                 f"{counted(lack.files, 'file')}, {format_size(lack.bytes)}"
             )
             continue
-        until = "any more: it is lost" if lack.lost else "until it is back"
         say(
             f"incomplete (device {lack.device}): {counted(lack.files, 'file')}, {format_size(lack.bytes)} cannot be "
-            f"restored {until}; each is named above"
+            f"restored {_until(lack)}; each is named above"
         )
+
+
+def _until(lack: Incomplete) -> str:
+    since = f" since {with_age_of(lack.since)}" if lack.since else ""
+    if lack.damaged:
+        return "any more: what it held was found damaged or missing"
+    return f"any more: it is lost{since}" if lack.lost else f"until it is back, which is away{since}"
 
 
 def _show_protection(summary: BackupSummary) -> None:

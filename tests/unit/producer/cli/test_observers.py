@@ -17,7 +17,7 @@ from producer.cli.show.live.quiet import QuietObserver
 from producer.cli.show.live.watching import watched
 from producer.cli.show.rows.summaries import show_backup, show_check, show_restore
 from producer.observer import DeviceProgress, FileChange, Progress, Trouble
-from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, RestoreSummary, SnapshotLoss
+from producer.summaries import BackupSummary, CheckSummary, DeviceTotals, Incomplete, RestoreSummary, SnapshotLoss
 from tasks.errors import DeviceError
 
 VANISHED = Trouble(code="vanished", message="No such file or directory", path="/data/two\nlines\udcff")
@@ -217,6 +217,21 @@ def test_a_backup_ends_with_a_table_of_its_devices(capsys: pytest.CaptureFixture
     assert whole.startswith("snapshot 01234567 of volume data: 1200 files, 4 MiB in 4 segments, 1 MiB stored")
     assert rerouted == "2 segments rerouted, 1 retried"
     assert errors.startswith("1 ")
+
+
+def test_a_later_backup_says_what_was_read_and_since_when_a_device_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+    lack = Incomplete(device="c", files=2, bytes=2048, since="2026-03-01T12:00:00Z")
+    found = [lack, replace(lack, lost=True), replace(lack, damaged=True)]
+    show_backup(replace(BACKUP, parent_id="e" * 32, incomplete=found, bytes_read=3 * 1024**2, errors=6))
+    lines = capsys.readouterr().out.splitlines()
+    assert any("1200 files, 4 MiB; 3 MiB read, 1 MiB stored in 4 segments, " in line for line in lines)
+    away, lost, damaged = (line for line in lines if line.startswith("incomplete"))
+    assert away.startswith(
+        "incomplete (device c): 2 files, 2 KiB cannot be restored until it is back, which is away since"
+    )
+    assert " since 2026-03-01 " in away and " ago); " in away
+    assert "any more: it is lost since 2026-03-01 " in lost
+    assert "any more: what it held was found damaged or missing;" in damaged
 
 
 def test_a_restore_and_a_check_end_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:

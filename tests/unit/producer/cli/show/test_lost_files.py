@@ -79,3 +79,18 @@ def test_the_list_has_all_of_them_on_lines_of_their_own(tmp_path: Path, capsys: 
 def test_a_list_that_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"), watched_for_losses(Call(), str(tmp_path / "no" / "list")):
         raise AssertionError
+
+
+def test_what_a_check_has_named_for_one_snapshot_is_not_counted_for_the_next() -> None:
+    told = Recorded()
+    losses = LostFiles(told, file=None, is_json=False)
+    for snapshot, path in (("0" * 32, "one"), ("1" * 32, "two")):
+        losses.trouble(Trouble(code="absent", message="object x", snapshot_id=snapshot, device="b"))
+        losses.trouble(Trouble(code="absent", message="in object x", path=path, snapshot_id=snapshot, device="b"))
+    losses.trouble(Trouble(code="absent", message="object y", snapshot_id="2" * 32, device="b"))
+    losses.tell()
+    assert [line for line in told.notes if not line.startswith(" ")] == [
+        "snapshot 00000000, device b: 1 file or folder in 1 segment cannot be restored as a whole",
+        "snapshot 11111111, device b: 1 further file or folder in 1 segment cannot be restored as a whole",
+        "snapshot 22222222, device b: something is lost in 1 segment, but of no further file",
+    ]
