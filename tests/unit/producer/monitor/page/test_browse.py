@@ -40,9 +40,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     file = tmp_path_factory.mktemp("state") / "catalog.sqlite"
     with Catalog(file) as catalog:
         snapshot_id = begin(catalog, VOLUME)
-        plan(catalog, snapshot_id, 0)
         writer = TreeWriter()
         batches = [batch("", "d", ""), batch("", "df", HOSTILE, "notes.txt"), batch(HOSTILE, "f", "inside")]
+        plan(catalog, snapshot_id, 0, entries_count=sum(map(len, batches)))
         parts = [part for one in batches for part in writer.add(one)] + list(writer.flush())
         catalog.trees.write(snapshot_id, [(0, part) for part in parts])
         catalog.snapshots.seal(snapshot_id, T0, b"h" * 32)

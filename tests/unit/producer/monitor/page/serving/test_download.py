@@ -54,9 +54,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("state") / "catalog.sqlite"
     with Catalog(path) as catalog:
         snapshot_id = begin(catalog, "home")
-        plan(catalog, snapshot_id, 0)
         writer = TreeWriter()
         batches = [batch("", "d", ""), batch("", "fffffd", HOSTILE, "empty", "plain", "refused", "torn", "z")]
+        plan(catalog, snapshot_id, 0, entries_count=sum(map(len, batches)))
         parts = [part for one in batches for part in writer.add(one)] + list(writer.flush())
         catalog.trees.write(snapshot_id, [(0, part) for part in parts])
         catalog.snapshots.seal(snapshot_id, T0, b"h" * 32)
