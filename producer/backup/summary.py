@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from producer.backup.intake.intake import Intake
 from producer.backup.storing.state.state import BackupState
 from producer.catalog.lacks import still_lacking
-from producer.catalog.tables.segments.totals import SegmentTotals
+from producer.catalog.tables.segments.totals import DONE, DoneBytes, SegmentTotals
 from producer.pool.losses.at_risk import at_risk_of
 from producer.pool.members import Member
 from producer.run.session import RunSession
@@ -25,6 +25,7 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
     lacking = [lack for lack in incomplete if not lack.rotating]
     totals = device_totals(rows, intake.members, [*intake.absent, *sorted(state.lost_holders)], intake.new)
     as_given = [*(name for name in session.paths if name in totals), *sorted(totals.keys() - session.paths.keys())]
+    earlier = _of_earlier_runs(session, state)
     errors = session.catalog.troubles.count(intake.snapshot_id) + sum(lack.files for lack in lacking)
     return BackupSummary(
         snapshot_id=snapshot.snapshot_id,
@@ -40,8 +41,8 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         files_healed=len(state.healed_entries - state.stored_anew),
         bytes_healed=state.healed_bytes,
         bytes_source=snapshot.bytes_source,
-        bytes_read=sum(row.bytes_source for row in rows if row.state in ("stored", "unchanged")),
-        bytes_stored=snapshot.bytes_stored,
+        bytes_read=sum(row.bytes_source for row in rows if row.state in DONE) - earlier.source,
+        bytes_stored=snapshot.bytes_stored - earlier.stored,
         threshold_bytes=snapshot.threshold_bytes,
         segments=snapshot.segments_count,
         segments_rerouted=sum(row.rerouted_count for row in rows),
@@ -59,6 +60,15 @@ def backup_summary(session: RunSession, intake: Intake, state: BackupState, star
         bytes_parity=state.parity_bytes,
         parity_missing=state.parity_missing_count,
     )
+
+
+def _of_earlier_runs(session: RunSession, state: BackupState) -> DoneBytes:
+    """How much of the snapshot runs that were interrupted have stored; what this one has stored again is its own."""
+    if not state.by_earlier_runs:
+        return DoneBytes(0, 0)
+    left = session.catalog.totals.done(state.snapshot_id).keys() & state.by_earlier_runs.keys()
+    found = [state.by_earlier_runs[one] for one in left]
+    return DoneBytes(sum(one.source for one in found), sum(one.stored for one in found))
 
 
 def _at_risk(session: RunSession, snapshot_id: str) -> dict[str, DeviceRisk]:

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 
 class DeviceTotals(Struct, frozen=True, kw_only=True):
-    """What a device has stored.  ``new``: this run made a device of an empty folder."""
+    """What a device has stored of the snapshot, in all runs.  ``new``: this run made a device of an empty folder."""
 
     segments: int
     bytes_source: int
@@ -67,7 +67,7 @@ class BackupSummary(Struct, frozen=True, kw_only=True):
     bytes_healed: int
     #: All that the snapshot holds.
     bytes_source: int
-    #: By this run, as what it has stored.
+    #: By this run, of what the snapshot holds; what an interrupted run has stored of it is not in these.
     bytes_read: int
     bytes_stored: int
     threshold_bytes: int

@@ -26,7 +26,7 @@ from kit.compare import Look, differences, look_at
 from kit.models.in_process import in_process
 from producer.catalog.tables.devices import DeviceRow
 from producer.pool.losses.lost import mark_lost
-from tasks.orders import Order, StoreSegment
+from tasks.orders import Order, PutManifest, StoreSegment
 
 Change = Callable[[ChangingTree], None]
 
@@ -114,23 +114,26 @@ class Days(RuleBasedStateMachine):
         if not self.away:
             assert (done.exit_code, done.incomplete) == (0, ()), (self.run.troubles, self.run.notes)
 
-    @rule(count=st.integers(0, 3))
-    def interrupt(self, count: int) -> None:
+    @rule(count=st.integers(0, 5), recorded=st.booleans())
+    def interrupt(self, count: int, recorded: bool) -> None:
+        """After ``count`` segments were stored, and before the seal at the latest; ``recorded``: their receipts too."""
         stored = 0
 
         def before(order: Order) -> None:
             nonlocal stored
             stored += isinstance(order, StoreSegment)
-            if stored > count:
+            if stored > count or isinstance(order, PutManifest):
                 raise Killed
 
         self.run.before = before
+        self.run.is_one_by_one = recorded
         try:
             self.back_up()
         except Killed:
             pass
         finally:
             self.run.before = lambda order: None
+            self.run.is_one_by_one = False
 
     # ---- devices
 

@@ -85,6 +85,8 @@ class InProcess:
         self.mode: Literal["files", "raw"] = "files"
         self.before: Callable[[Order], object] = lambda order: None
         self.catalog = catalog
+        #: Whether each receipt is recorded before the next order is carried out, as with slow devices.
+        self.is_one_by_one = False
         self._sources: dict[str, Path] = {}
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
@@ -202,6 +204,7 @@ class InProcess:
                 return Failure(reason=error.reason, code=error.code, message=error.message, hint=error.hint)
 
         run.wires.answers = answer
+        run.wires.is_one_by_one = self.is_one_by_one
         return run
 
     def _remember(self, run: Offline) -> None:

@@ -195,6 +195,8 @@ class Wires:
         self.queues: dict[str, deque[tuple[str, Any]]] = defaultdict(deque)
         #: Whether messages that are sent get lost.
         self.loses = False
+        #: Whether each receipt is read before the next order is carried out.
+        self.is_one_by_one = False
         #: Ids of the orders that workers have taken and not acknowledged, and that write to a target.
         self.held: list[str] = []
         self._inbox: list[Any] = []
@@ -209,13 +211,15 @@ class Wires:
 
     def receipts(self, timeout_s: float) -> list[Receipt]:
         for queue in self.queues.values():
-            for _ in range(len(queue)):
+            for _ in range(0 if self.is_one_by_one and self._inbox else len(queue)):
                 task, wire = queue.popleft()
                 answer = self.answers(decode_order(task, wire))
                 if answer is None:
                     queue.append((task, wire))
-                else:
-                    self.put(receipt_for(decode_order(task, wire), answer))
+                    continue
+                self.put(receipt_for(decode_order(task, wire), answer))
+                if self.is_one_by_one:
+                    break
         received, self._inbox = self._inbox, []
         return [decode_receipt(wire) for wire in received]
 

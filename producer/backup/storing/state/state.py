@@ -14,6 +14,7 @@ from producer.backup.storing.state.share import Share
 from producer.catalog.catalog import Catalog
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.segments.rows import NewHealing, NewSegment, SegmentRow
+from producer.catalog.tables.segments.totals import DONE, DoneBytes, DoneTry
 from producer.listing.places.stored_cells import index_ranges, pack_layout
 from producer.pool.members import Member
 from tasks.orders import StoreSegment
@@ -61,6 +62,8 @@ class BackupState:
         self.healed_bytes = 0
         #: Devices from which segments have been displaced.
         self.lost_holders: set[str] = set()
+        #: What runs that were interrupted had stored of the snapshot when this one began.
+        self.by_earlier_runs: Mapping[DoneTry, DoneBytes] = {}
         self._catalog = catalog
         self._shares: dict[str, Share] = defaultdict(Share)
         self._in_flight: dict[str, InFlight] = {}
@@ -68,15 +71,18 @@ class BackupState:
     def load(self) -> None:
         """Take each device's share from the catalog: when the plan is made, before anything is given."""
         self._shares.clear()
+        done_count = 0
         for total in self._catalog.totals.by_state(self.snapshot_id):
             if total.state == "superseded":
                 continue
             share = self._shares[total.device]
             share.load_bytes += total.bytes_source
             share.load_count += total.segments_count
-            if total.state in ("stored", "unchanged"):
+            if total.state in DONE:
                 share.stored_bytes += total.bytes_source
                 share.stored_count += total.segments_count
+                done_count += total.segments_count
+        self.by_earlier_runs = self._catalog.totals.done(self.snapshot_id) if done_count else {}
 
     # ---- what is known
 

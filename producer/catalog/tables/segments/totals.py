@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import Row, case, func, select
@@ -13,6 +13,12 @@ from producer.catalog.columns import JsonObject
 from producer.catalog.database.database import Database
 from producer.catalog.schema import segments, snapshots, stored_objects
 from producer.catalog.tables.segments.rows import SegmentState
+
+#: The states of segments that have been read.
+DONE: tuple[SegmentState, ...] = ("stored", "unchanged")
+
+#: Number, device and its epoch: a segment that is stored again has another device, or another epoch of it.
+DoneTry = tuple[int, str, int]
 
 #: In one statement: databases limit its parameters.
 _IDS_COUNT = 500
@@ -31,6 +37,13 @@ class SegmentTotals(Struct, frozen=True, kw_only=True):
     retried_count: int
     #: Of ``bytes_source``: what was found unchanged, and is not stored.
     bytes_unchanged: int = 0
+
+
+class DoneBytes(NamedTuple):
+    """Of one segment: what was read, and what its device wrote."""
+
+    source: int
+    stored: int
 
 
 class StateTotals(Struct, frozen=True, kw_only=True):
@@ -99,6 +112,23 @@ class Totals:
             .order_by(segments.c.device, segments.c.state)
         )
         return [_totals_row(row) for row in self._database.read(statement)]
+
+    def done(self, snapshot_id: str) -> dict[DoneTry, DoneBytes]:
+        """What is stored, or was found unchanged; reads every segment of the snapshot once."""
+        columns = (
+            segments.c.number,
+            segments.c.device,
+            segments.c.epoch,
+            segments.c.size_bytes,
+            segments.c.bytes_stored,
+        )
+        statement = select(*columns).where(
+            segments.c.snapshot_key == self._database.snapshot_key(snapshot_id), segments.c.state.in_(DONE)
+        )
+        return {
+            (row.number, row.device, row.epoch): DoneBytes(row.size_bytes, row.bytes_stored)
+            for row in self._database.read(statement)
+        }
 
     def states_of(self, snapshot_ids: Collection[str]) -> dict[str, list[StateTotals]]:
         """Snapshot → its sums for each state; reads every segment of these snapshots once."""

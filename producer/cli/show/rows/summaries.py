@@ -60,6 +60,9 @@ def show_backup(summary: BackupSummary) -> None:
         f"{made} of volume {summary.volume}: {counted(summary.files, 'file')}, {format_size(summary.bytes_source)}"
         f"{done if summary.parent_id else f' in {segments}, {stored} stored'}, {summary.duration_s:.1f} s"
     )
+    by_all = sum(totals.bytes_stored for totals in summary.devices.values())
+    if by_all > summary.bytes_stored:
+        say(f"{format_size(by_all - summary.bytes_stored)} had been stored by an interrupted run")
     if summary.parent_id:
         say(
             compared_line(
