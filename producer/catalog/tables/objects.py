@@ -121,6 +121,16 @@ class Objects:
             )
             self._database.write(insert(stored_objects).from_select(columns, segment))
 
+    def unknown(self, segment_ids: Iterable[str]) -> set[str]:
+        """Those of the segments of which the index has no object at all, not even a lost one."""
+        found, pending = set[str](), iter(segment_ids)
+        while page := list(islice(pending, _LIST_ROWS)):
+            rows = self._database.read(
+                select(stored_objects.c.segment_id).where(stored_objects.c.segment_id.in_(page)).distinct()
+            )
+            found |= set(page) - {row.segment_id for row in rows}
+        return found
+
     def remove(self, object_id: str, device_id: str) -> bool:
         """No device has it there any more, or nobody needs it."""
         return self._database.write(delete(stored_objects).where(_is(object_id, device_id))) == 1

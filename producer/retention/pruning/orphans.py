@@ -1,20 +1,33 @@
 """Objects that no index knows: tries that lost, and what runs that were killed have left.
 
 One is deleted only when its header names a snapshot that this catalog has begun and ended, and no backup can be copying
-it now: the catalog learns of a copy by its receipt.
+it now: the catalog learns of a copy by its receipt.  And only while the index knows all that snapshots need: a catalog
+that has lost a part of its index would take that for orphans.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from producer.catalog.tables.doomed import DoomedObject
 from producer.retention.pruning.meeting import Meeting
 from producer.run.session import RunSession
 
 
-def find_orphans(session: RunSession, meeting: Meeting) -> dict[str, list[DoomedObject]]:
-    """Device → what may be deleted there, of the devices where this catalog may delete."""
-    devices = {device.name: device for device in meeting.writable}
-    listed, catalog = meeting.work.list_objects(devices), session.catalog
+def find_orphans(session: RunSession, meeting: Meeting, needed: Iterable[str]) -> dict[str, list[DoomedObject]]:
+    """Device → what may be deleted there, of the devices where this catalog may delete.
+
+    ``needed``: the segments that snapshots need.
+    """
+    devices, catalog = {device.name: device for device in meeting.writable}, session.catalog
+    unindexed = catalog.objects.unknown(needed)
+    if unindexed:
+        session.observer.note(
+            f"the catalog's index lacks what snapshots need (segments: {len(unindexed)}), so nothing is deleted that "
+            "no index names; segfleet rebuild looks for it on the devices"
+        )
+        return {name: [] for name in devices}
+    listed = meeting.work.list_objects(devices)
     unknown = {name: ids - catalog.garbage.known_on(devices[name].device_id) for name, ids in listed.items()}
     origins = meeting.work.origins(unknown)
     # In this order: what a snapshot has stored is in the catalog before it is sealed.

@@ -56,7 +56,7 @@ def preview(session: RunSession, limits: RepackLimits) -> PruneSummary:
         session,
         meeting,
         doomed=[*pending, *would.doomed],
-        orphans=find_orphans(session, meeting),
+        orphans=find_orphans(session, meeting, would.needed.referred),
         repacks=would.repacks,
         rows=would.rows,
         bytes_unused=would.bytes_unused,

@@ -94,7 +94,8 @@ class Prune:
 
     def delete_objects(self) -> None:
         self._delete_doomed()
-        self._delete(find_orphans(self._session, self._meeting), lambda _device, _gone: None)
+        orphans = find_orphans(self._session, self._meeting, self._finder.find().referred)
+        self._delete(orphans, lambda _device, _gone: None)
 
     def regroup(self) -> None:
         for devices in by_pool(self._meeting.writable):

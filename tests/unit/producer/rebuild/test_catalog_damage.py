@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from kit.models.in_process import in_process
 from kit.models.pruned_pool import Pool
 from producer.catalog.catalog import Catalog
-from producer.catalog.schema import tree_parts, trees
+from producer.catalog.schema import stored_objects, tree_parts, trees
 from producer.listing.frames import compress_lines
 from tasks.errors import CatalogError, DamagedError, SegfleetError
 
@@ -59,6 +59,10 @@ def lists_that_end_early(catalog: Catalog) -> None:
         database.write(update(trees).where(trees.c.snapshot_key == row.snapshot_key).values(parts=row.parts[:-1]))
 
 
+def no_index(catalog: Catalog) -> None:
+    catalog.trees._database.write(delete(stored_objects))
+
+
 LISTS = [no_lists, empty_lists, lists_that_end_early]
 
 
@@ -102,3 +106,13 @@ def test_a_list_that_no_device_has_either_is_named_as_lost(pool: Pool) -> None:
             path.unlink()
     assert pool.made.rebuild().exit_code == 3
     assert any("the list of its tree is lost" in message for message in pool.made.messages)
+
+
+def test_objects_that_the_index_has_lost_are_no_garbage_and_a_rebuild_finds_them(pool: Pool) -> None:
+    before = {path for name in "ab" for path in pool.device(name).rglob("*.seg")}
+    damage(pool, no_index)
+    assert pool.made.prune().exit_code == 0
+    assert any("index lacks what snapshots need" in note for note in pool.made.notes)
+    assert {path for name in "ab" for path in pool.device(name).rglob("*.seg")} == before
+    pool.made.rebuild()
+    pool.check()
