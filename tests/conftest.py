@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,10 +22,18 @@ sys.dont_write_bytecode = False
 
 share_statements()
 
+# What is imported and collected stays: the collector would go through all of it, there and in each test, in vain.
+gc.disable()
+
 # A shell ignores Ctrl-C for what it starts in the background, nohup ignores SIGHUP; what tests start would inherit it.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
