@@ -19,9 +19,12 @@ from producer.catalog.sound import Held
 from producer.listing.entry import NO_DATA, EntryBatch
 from producer.listing.places.places import NO_PLACES, Place, PlacesWriter
 from producer.observer import FileChange
+from tasks.errors import SegfleetError
 
 BEGAN_NS = 1_000_000_000_000
-USABLE, GONE = "a" * 32, "b" * 32
+#: Segments that devices have, have not, have up to a place in their stream, and have not but can be healed.
+USABLE, GONE, PARTLY, HEALABLE = (letter * 32 for letter in "abcd")
+HELD_BYTES = 600
 
 NAMES = st.sampled_from(["a", "b", "ä", "a-", "a.b", "B", "\udcff", "ab"])
 
@@ -32,7 +35,51 @@ class State(NamedTuple):
     inode: int
     size_bytes: int
     ctime_ns: int
-    segment_id: str
+    #: At which end a byte is a hole; "" for none.
+    hole: str = ""
+    #: Of the parent alone: the segments that have its data, a byte each, the last one the rest; and what is wrong.
+    segment_ids: tuple[str, ...] = ()
+    fault: str = ""
+
+    @property
+    def seen(self) -> tuple[object, ...]:
+        """What the walk tells of the file."""
+        return self.inode, self.size_bytes, self.ctime_ns, self.hole if self.size_bytes else ""
+
+    @property
+    def data(self) -> tuple[int, int]:
+        """Where data begins in the file, and its size."""
+        hole_bytes = int(bool(self.hole) and self.size_bytes > 0)
+        return (hole_bytes if self.hole == "front" else 0), self.size_bytes - hole_bytes
+
+    @property
+    def places(self) -> list[Place]:
+        """In its data; of one that was not read, the first is missing, if there are several."""
+        _, left = self.data
+        found, offset = [], 0
+        for number, segment_id in enumerate(self.segment_ids):
+            size = left if number == len(self.segment_ids) - 1 else min(1, left)
+            if size:
+                found.append(Place(segment_id, self.inode * 100 + number * 10, offset, size))
+            offset, left = offset + size, left - size
+        return found[1:] if self.fault == "unread" and len(found) > 1 else found
+
+    def compared_with(self, before: State) -> list[Place]:
+        """What ``before``, of the same size, has of its data, byte by byte; each place is counted in this file's."""
+        (start, size), (before_start, _) = self.data, before.data
+        found = []
+        for place in before.places:
+            offsets = [before_start + place.offset_bytes + at - start for at in range(place.size_bytes)]
+            inside = [at for at, offset in enumerate(offsets) if 0 <= offset < size]
+            if inside:
+                stream = place.stream_offset_bytes + inside[0]
+                found.append(Place(place.segment_id, stream, offsets[inside[0]], len(inside)))
+        return found
+
+
+def is_usable(place: Place) -> bool:
+    is_held = place.segment_id == PARTLY and place.stream_offset_bytes + place.size_bytes <= HELD_BYTES
+    return place.segment_id == USABLE or is_held
 
 
 @dataclass(frozen=True)
@@ -91,9 +138,12 @@ def _batch(
     writer = PlacesWriter(len(entries))
     states = [state if isinstance(state, State) else None for _, state in entries]
     for place, ((name, _), state) in enumerate(zip(entries, states, strict=True)):
-        if with_places and state is not None and state.size_bytes:
-            writer.add(place, name, state.size_bytes, [_place_of(state)])
+        if with_places and state is not None:
+            writer.add(place, name, state.data[1], state.places)
     count = len(entries)
+    files = {name: state for (name, _), state in zip(entries, states, strict=True) if state is not None}
+    sparse = {name: state.data for name, state in files.items() if state.hole and state.size_bytes}
+    faults = {name: state.fault for name, state in files.items() if with_places}
     return EntryBatch(
         source=source,
         directory=folder,
@@ -109,19 +159,20 @@ def _batch(
         inodes=[0 if state is None else state.inode for state in states],
         links={name: "src/first" for name, one in entries if isinstance(one, str)},
         places=writer.places() if with_places else NO_PLACES,
+        data_ranges={name: [data] if data[1] else [] for name, data in sparse.items()},
+        unread={name: ("changing", "") for name, fault in faults.items() if fault == "unread"},
+        unsettled=[name for name, fault in faults.items() if fault == "unsettled"],
     )
-
-
-def _place_of(state: State) -> Place:
-    return Place(state.segment_id, state.inode * 100, 0, state.size_bytes)
 
 
 STATES = st.builds(
     State,
     inode=st.integers(1, 12),
-    size_bytes=st.integers(0, 3),
+    size_bytes=st.integers(0, 4),
     ctime_ns=st.sampled_from([1, 2, BEGAN_NS]),
-    segment_id=st.sampled_from([USABLE, GONE]),
+    hole=st.sampled_from(["", "", "front", "end"]),
+    segment_ids=st.lists(st.sampled_from([USABLE, USABLE, PARTLY, HEALABLE, GONE]), min_size=1, max_size=3).map(tuple),
+    fault=st.sampled_from(["", "", "", "unread", "unsettled"]),
 )
 
 
@@ -165,76 +216,97 @@ def _flat(sources: Sources) -> dict[str, State]:
     return {f"{name}/{path}": state for name, one in sources.items() for path, state in one.files.items()}
 
 
-def naive(parent: Sources, walked: Sources) -> tuple[dict[str, Place], dict[str, Place], set[str], FileCounts]:
-    """Where unchanged files are, what others are compared with, which are not even opened, and the counts."""
-    places: dict[str, Place] = {}
-    unopened: set[str] = set()
-    former: dict[str, Place] = {}
-    counts = FileCounts()
-    files = _flat(parent)
-    by_inode = {state.inode: state for state in files.values()}
-    further = {f"{name}/{path}" for name, one in parent.items() for path, kind in one.links.items() if kind == "h"}
-    for path, state in _flat(walked).items():
+class Naive:
+    """What the merge must find: everything by path, and all in memory."""
+
+    def __init__(self, parent: Sources, walked: Sources) -> None:
+        #: Where unchanged files are; what others are compared with; which are not even opened.
+        self.places: dict[str, list[Place]] = {}
+        self.former: dict[str, list[Place]] = {}
+        self.unopened: set[str] = set()
+        self.lost: set[str] = set()
+        self.counts = FileCounts()
+        self._files = _flat(parent)
+        self._by_inode = {state.inode: state for state in self._files.values()}
+        self._further = {
+            f"{name}/{path}" for name, one in parent.items() for path in one.links if one.links[path] == "h"
+        }
+        for path, state in _flat(walked).items():
+            self._look(path, state)
+
+    def _look(self, path: str, state: State) -> None:
         is_old = state.ctime_ns < BEGAN_NS
-        before = files.get(path)
-        at_path = before is not None and is_old and before[:3] == state[:3]
-        other = by_inode.get(state.inode)
-        elsewhere = bool(is_old and state.size_bytes and other is not None and other[:3] == state[:3])
-        if at_path or elsewhere:
-            found = before if at_path else other
-            assert found is not None
-            counts.unchanged += at_path
-            counts.moved += not at_path
-            if found.size_bytes and found.segment_id == USABLE:
-                places[path] = _place_of(found)
-                unopened.add(path)
-            elif found.size_bytes:
-                counts.again += 1
-                counts.again_bytes += found.size_bytes
-            else:
-                unopened.add(path)
-        else:
-            is_known = before is not None or path in further
-            counts.changed += is_known
-            counts.new += not is_known
-            compared = before or other
-            if compared is not None and 0 < state.size_bytes == compared.size_bytes and compared.segment_id == USABLE:
-                former[path] = _place_of(compared)
-    return places, former, unopened, counts
+        before, other = self._files.get(path), self._by_inode.get(state.inode)
+        at_path = before is not None and is_old and before.seen == state.seen
+        elsewhere = bool(is_old and state.size_bytes and other is not None and other.seen == state.seen)
+        found = before if at_path else other if elsewhere else None
+        if found is not None and (not found.data[1] or found.places) and not found.fault:
+            self.counts.unchanged += at_path
+            self.counts.moved += not at_path
+            self._take_over(path, found)
+            return
+        is_known = found is not None or before is not None or path in self._further
+        self.counts.changed += is_known
+        self.counts.new += not is_known
+        compared = found or before or other
+        if compared is not None and 0 < state.size_bytes == compared.size_bytes:
+            known = [place for place in state.compared_with(compared) if is_usable(place)]
+            self.former |= {path: known} if known else {}
+
+    def _take_over(self, path: str, found: State) -> None:
+        gone = [place for place in found.places if not is_usable(place)]
+        is_healed = all(place.segment_id == HEALABLE for place in gone)
+        self.counts.again += bool(gone)
+        self.counts.again_bytes += sum(place.size_bytes for place in gone) if is_healed else found.data[1]
+        if is_healed:
+            self.lost |= {place.segment_id for place in gone}
+            self.places |= {path: found.places} if found.places else {}
+            self.unopened.add(path)
 
 
-@given(trees(), trees(), st.integers(1, 5), st.booleans())
+def _ids(places: dict[str, list[Place]]) -> set[str]:
+    return {place.segment_id for found in places.values() for place in found}
+
+
+def _fail(error: SegfleetError) -> None:
+    raise error
+
+
+@given(trees(), trees(), st.integers(1, 5), st.integers(1, 5), st.sets(st.integers(0, 30)), st.booleans())
 def test_the_merge_takes_over_what_two_dictionaries_would(
-    parent: Sources, other: Sources, longest: int, is_kept: bool
+    parent: Sources, other: Sources, longest: int, parents_longest: int, ends: set[int], is_kept: bool
 ) -> None:
+    """``ends``: parts of the parent end after these of its batches, also in the middle of a folder."""
     walked = _together(parent, other) if is_kept else other
     named: list[tuple[FileChange, str]] = []
     merge = Merge(
-        sealed_tree(batches(parent, with_places=True, longest=1000), ["src", "two"]),
+        sealed_tree(batches(parent, with_places=True, longest=parents_longest), ["src", "two"], ends),
         ["src", "two"],
         Rules(began_ns=BEGAN_NS + CLOCK_STEP_NS),
-        Held(whole=frozenset({USABLE})),
+        Held(whole=frozenset({USABLE}), partly={PARTLY: [(0, HELD_BYTES)]}),
         lambda change, path: named.append((change, path)),
+        healable={HEALABLE},
+        on_damage=_fail,
     )
-    found: dict[str, Place] = {}
-    former: dict[str, Place] = {}
+    found: dict[str, list[Place]] = {}
+    former: dict[str, list[Place]] = {}
     unopened: set[str] = set()
     for batch in batches(walked, with_places=False, longest=longest):
         merged, to_store, _ = merge.merged(batch)
-        for place, name in enumerate(merged.names):
+        for place in range(len(merged)):
+            path = merged.snapshot_path_at(place)
             if merged.kinds[place] == "f" and to_store[place] == NO_DATA:
-                unopened.add(merged.snapshot_path_at(place))
+                unopened.add(path)
             else:
-                assert to_store[place] == merged.sizes_bytes[place]
-            for one in merged.places.of(place, name, merged.sizes_bytes[place]):
-                found[merged.snapshot_path_at(place)] = one
-            for one in merged.former_places_of(place):
-                former[merged.snapshot_path_at(place)] = one
-    places, compared, kept, counts = naive(parent, walked)
-    assert (found, former, unopened, merge.counts) == (places, compared, kept, counts)
+                assert to_store[place] == merged.stored_sizes_bytes[place]
+            found |= {path: all_of} if (all_of := list(merged.places_of(place))) else {}
+            former |= {path: all_of} if (all_of := list(merged.former_places_of(place))) else {}
+    naive = Naive(parent, walked)
+    assert (found, former, unopened) == (naive.places, naive.former, naive.unopened)
+    assert (merge.counts, merge.lost) == (naive.counts, naive.lost)
     assert Counter(change for change, _ in named) == +Counter(
-        new=counts.new, changed=counts.changed, moved=counts.moved
+        new=naive.counts.new, changed=naive.counts.changed, moved=naive.counts.moved
     )
     assert {path for _, path in named} <= _flat(walked).keys()
-    assert merge.compared == {place.segment_id for place in compared.values()}
-    assert merge.borrowed == {place.segment_id for place in places.values()}
+    assert (merge.compared, merge.borrowed) == (_ids(naive.former), _ids(naive.places))
+    assert merge.compared_bytes == sum(place.size_bytes for places in naive.former.values() for place in places)

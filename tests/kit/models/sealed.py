@@ -45,21 +45,26 @@ class SealedTree(Tree):
         self.stored = stored
 
 
-def sealed_tree(batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",)) -> SealedTree:
-    """The batches, in entry order, as the parts of a tree."""
+def sealed_tree(
+    batches: Iterable[EntryBatch], sources: Sequence[str] = ("src",), ends: Collection[int] = ()
+) -> SealedTree:
+    """The batches, in entry order, as the parts of a tree; ``ends``: after which batches another part ends."""
     writer, parts, owners, source = TreeWriter(), list[TreePart](), list[str](), ""
-    for batch in batches:
+    for number, batch in enumerate(batches):
         # The first batch of a source ends the last part of the one before.
         ended = list(writer.add(batch))
         parts += ended
         owners += [source] * len(ended)
         source = batch.source
+        ended = list(writer.flush()) if number in ends else []
+        parts += ended
+        owners += [source] * len(ended)
     ended = list(writer.flush())
     parts += ended
     owners += [source] * len(ended)
     references, first = list[PartReference](), 0
     for part, owner in zip(parts, owners, strict=True):
-        count, number = part.entries_count, sources.index(owner)
-        references.append(PartReference(digest=part.digest, source=number, first_entry=first, entries_count=count))
+        count, of = part.entries_count, sources.index(owner)
+        references.append(PartReference(digest=part.digest, source=of, first_entry=first, entries_count=count))
         first += count
     return SealedTree(sources, references, Stored(parts))
