@@ -28,7 +28,8 @@ class Reach:
         objects = self._index.get(segment_id)
         if objects is None:
             raise CatalogError(
-                f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot_id[:8]} needs"
+                f"the catalog does not know segment {segment_id}, which snapshot {self._snapshot_id[:8]} needs",
+                hint="segfleet rebuild looks for it on the devices",
             )
         return holders_of(objects, self.present, self._is_made)
 
