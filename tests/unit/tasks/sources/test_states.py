@@ -68,7 +68,7 @@ def status(tmp_path: Path) -> os.stat_result:
 def test_in_the_same_view_every_difference_counts(status: os.stat_result, column: str) -> None:
     walked = seen(status)
     assert walked.difference(0, status, is_same_view=True, is_piece=False) == ""
-    other = replace(walked, **{column: (getattr(walked, column)[0] + 7,)})
+    other = replace(walked, **{column: (getattr(walked, column)[0] + 7007,)})
     assert other.difference(0, status, is_same_view=True, is_piece=False) != ""
 
 
