@@ -79,7 +79,7 @@ def test_a_device_that_lacks_the_manifest_of_another_one_is_no_error(machine: Ma
     done = machine.succeed("check", "--json")
 
     assert done.errors == []
-    assert f"device b has no manifest file {first.name}; device a has it" in done.stderr
+    assert f"device b has no manifest file {first.name}; it is on a" in done.stderr
     assert "device c" not in done.stderr
 
 
