@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from producer.backup.intake.take_in import take_in
 from producer.backup.own_state import own_files, with_catalog_copied
 from producer.backup.planning import plan_backup
+from producer.backup.remember import remember_directories, remembered
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.observer import Observer
@@ -76,13 +77,16 @@ def _back_up(session: RunSession, request: BackupRequest, environment: Environme
     is_first = session.catalog.snapshots.last_of(request.volume) is None
     with with_catalog_copied(request, environment, session.observer, is_first=is_first):
         with frozen(request, environment.state):
-            intake = take_in(session, request, own_files(request, environment), environment.early_scan)
+            early = environment.early_scan
+            known = remembered(request, environment.state) if early is None else early.known
+            intake = take_in(session, request, own_files(request, environment), early, known)
             state = plan_backup(session, request, intake)
             whole = Whole(session, request, intake, state)
             whole.store()
         if whole.is_skipped():
             return _skipped(session, backup_summary(session, intake, state, started_s))
         whole.seal()
+        remember_directories(session.catalog, request, intake, environment.state)
     return backup_summary(session, intake, state, started_s)
 
 

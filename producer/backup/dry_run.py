@@ -91,8 +91,8 @@ def _walked(session: RunSession, request: BackupRequest, environment: Environmen
         ),
         Entries(),
     )
-    for batch in walk.batches():
-        entries.add(batch)
+    for walked in walk.walked():
+        entries.add(walked)
     return walk, entries
 
 

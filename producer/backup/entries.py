@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +13,8 @@ from producer.listing.compared import extents_at, former_of
 from producer.listing.in_memory import DifferingBatches
 from producer.observer import OnFile
 from producer.plan.extent_sizes import ExtentSizes
+from producer.walk.known import KnownDirectory
+from producer.walk.scan import Walked
 
 
 class Entries:
@@ -28,23 +31,30 @@ class Entries:
         self.parts: list[ListingPart] = []
         #: The batches that are not as in the parent.
         self.differing = DifferingBatches()
-        self._waiting: list[EntryBatch] = []
+        #: Source → path in bytes → directory: of those that have a mark, and are as in the parent.
+        self.known: dict[str, dict[bytes, KnownDirectory]] = {}
+        self._waiting: list[Walked] = []
         self._writer = ListingWriter()
         self._merge: Merge | None = None
         self._overlay: Overlay | None = None
         self._is_merging = False
+        self._knows_parent = False
 
-    def add(self, batch: EntryBatch) -> None:
+    def add(self, walked: Walked) -> None:
         if self._is_merging:
-            self._take(batch)
+            self._take(walked)
         else:
-            self._waiting.append(batch)
+            self._waiting.append(walked)
 
-    def begin(self, merge: Merge | None, overlay: Overlay | None = None) -> None:
-        """Merge with this one, or with nothing; ``overlay``: of an interrupted run."""
+    def begin(self, merge: Merge | None, overlay: Overlay | None = None, *, knows_parent: bool = False) -> None:
+        """Merge with this one, or with nothing; ``overlay``: of an interrupted run.
+
+        ``knows_parent``: what the walk knows of before, it knows of the parent.
+        """
         self._merge, self._overlay, self._is_merging = merge, overlay, True
-        for batch in self._waiting:
-            self._take(batch)
+        self._knows_parent = knows_parent
+        for walked in self._waiting:
+            self._take(walked)
         self._waiting.clear()
 
     def ranges_counts(self, walked: Mapping[int, int]) -> dict[int, int]:
@@ -60,10 +70,11 @@ class Entries:
         taken, self.parts = self.parts, []
         return taken
 
-    def _take(self, batch: EntryBatch) -> None:
+    def _take(self, walked: Walked) -> None:
+        batch = walked.batch
         to_store, is_same = batch.stored_sizes_bytes, False
         if self._merge is not None:
-            batch, to_store, is_same = self._merge.merged(batch)
+            batch, to_store, is_same = self._merge.merged(batch, walked.before if self._knows_parent else None)
         elif self._on_file is not None:
             for place, kind in enumerate(batch.kinds):
                 if kind == "f":
@@ -73,6 +84,9 @@ class Entries:
         self.parts += self._writer.add(batch)
         if not is_same:
             self.differing.add(batch)
+        elif walked.mark:
+            known = KnownDirectory(walked.mark, batch.first_entry, len(batch))
+            self.known.setdefault(batch.source, {})[os.fsencode(batch.directory)] = known
         self.sizes.extend(to_store)
         if batch.former.segment_ids:
             for entry, sizes_bytes in _extents_bytes(batch):

@@ -19,7 +19,7 @@ from producer.run.kept_out import is_kept_out
 from tasks.errors import CatalogError
 
 #: Folders, of the state folder or where its work is done, that belong to running processes.
-_FOLDERS = ("broker", "duties", "locks", "logs", "managers", "readers", "spool")
+_FOLDERS = ("broker", "duties", "known", "locks", "logs", "managers", "readers", "spool")
 
 
 def own_files(request: BackupRequest, environment: Environment) -> frozenset[Path]:

@@ -70,15 +70,22 @@ class Tree:
         for part, data in self._read(self.parts):
             yield from self._decoded(part, data)
 
-    def readable(self, source: int, on_damage: Callable[[SegfleetError], None]) -> Iterator[EntryBatch]:
-        """The batches of one source; parts that are missing or damaged are left out, and ``on_damage`` gets why."""
-        for part, data in self._read([part for part in self.parts if part.source == source]):
+    def readable(
+        self, source: int, on_damage: Callable[[SegfleetError], None], after_entry: int = 0
+    ) -> Iterator[EntryBatch]:
+        """The batches of one source that end after an entry.
+
+        Parts that are missing or damaged are left out, and ``on_damage`` gets why.
+        """
+        for number, part in enumerate(self.parts):
+            if part.source != source or part.first_entry + part.entries_count <= after_entry:
+                continue
             try:
-                batches = self._decoded(part, data)
+                batches = self.reader.part(number)
             except (CatalogError, DamagedError) as error:
                 on_damage(error)
             else:
-                yield from batches
+                yield from (batch for batch in batches if batch.stop_entry > after_entry)
 
     def whole_files(self) -> Iterator[tuple[PartReference, Mapping[str, WholeFiles] | None]]:
         """Each part, and how many of its files lie in which segment; None where some lie in several places."""
@@ -151,7 +158,17 @@ class Tree:
     def reader(self) -> ListingReader:
         """Random access to the entries; only the parts in use are in memory."""
         first_entries = [part.first_entry for part in self.parts]
-        return ListingReader(first_entries, lambda number: self.decoded(self.parts[number]))
+        pages: dict[int, Mapping[bytes, bytes]] = {}
+
+        def load(number: int) -> list[EntryBatch]:
+            page = number // PAGE_PARTS
+            if page not in pages:
+                pages.clear()
+                first = page * PAGE_PARTS
+                pages[page] = self._stored.data_of({part.digest for part in self.parts[first : first + PAGE_PARTS]})
+            return self._decoded(self.parts[number], pages[page].get(self.parts[number].digest))
+
+        return ListingReader(first_entries, load)
 
     @cached_property
     def parts_of_segments(self) -> dict[str, list[int]]:

@@ -60,6 +60,11 @@ class StateFolder(Struct, frozen=True, kw_only=True):
         """What is read of streams and not stored yet."""
         return self._work / "spool"
 
+    def known_file(self, volume: str) -> Path:
+        """What the last backup of the volume found in its directories."""
+        name = hashlib.blake2b(os.fsencode(volume), digest_size=8).hexdigest()
+        return self.path / "known" / name
+
     @property
     def _work(self) -> Path:
         return self.work or self.path

@@ -34,6 +34,8 @@ class Columns(NamedTuple):
     attribute_sets: list[Attributes]
     #: By place, of each file with several names: its file system and inode.
     several_names: dict[int, tuple[int, int]]
+    #: See :class:`producer.walk.found.Found`; empty where a file has several names: others may stand elsewhere.
+    mark: bytes
 
 
 def columns_of(found: Found) -> Columns:
@@ -48,6 +50,11 @@ def columns_of(found: Found) -> Columns:
     # Most folders hold nothing but files.
     are_files = [kind == "f" for kind in kinds] if kinds.strip("f") else None
     attributes, attribute_sets = _shared_attributes(found) if found.attributes else ({}, [])
+    several_names = {
+        place: (file_system_of(found.statuses[place]), inodes[place])
+        for place, count in (enumerate(links_counts) if max(links_counts) > 1 else ())
+        if count > 1 and kinds[place] == "f"
+    }
     return Columns(
         directory=found.directory,
         names=names,
@@ -66,11 +73,8 @@ def columns_of(found: Found) -> Columns:
         flags={name: flag for name, flag in zip(names, flags, strict=True) if flag} if flags else {},
         attributes=attributes,
         attribute_sets=attribute_sets,
-        several_names={
-            place: (file_system_of(found.statuses[place]), inodes[place])
-            for place, count in (enumerate(links_counts) if max(links_counts) > 1 else ())
-            if count > 1 and kinds[place] == "f"
-        },
+        several_names=several_names,
+        mark=b"" if several_names else found.mark,
     )
 
 

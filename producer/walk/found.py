@@ -46,6 +46,10 @@ class Found(Struct):
     data_ranges: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     #: What has not been reported.
     troubles: list[Trouble] = field(default_factory=list)
+    #: Of all that is in the directory; empty unless this is all of it.
+    mark: bytes = b""
+    #: Whether an earlier backup has seen just this: then nothing but the status of the entries has been asked for.
+    is_known: bool = False
     _more_bytes: int = 0
     _distinct: set[frozenset[tuple[str, bytes]]] = field(default_factory=set)
 
@@ -100,6 +104,8 @@ class Rest(Struct, frozen=True):
     #: The last name in ``directory`` that is done, and the subdirectories of those that are.
     after_name: str = ""
     below: tuple[str, ...] = ()
+    #: Whether directories are compared with their known marks.
+    compares: bool = True
 
 
 def trouble_of(content: tuple[str, str, str]) -> Trouble:

@@ -39,30 +39,35 @@ def guarded_scan(
     *,
     limit_s: float,
     begun: Scout | None = None,
-) -> Iterator[Columns]:
+    rest: Rest | None = None,
+) -> Iterator[Columns | str]:
     """As ``tree.scan()``; what takes longer than ``limit_s`` is a trouble, and left out with all below.
 
-    ``beat`` is called while there is nothing to read, and may raise to end the scan.  ``begun``: a scout that scans
-    just that already.
+    Of a directory that is as ``tree`` knows it there is no more than its path.  ``beat`` is called while there is
+    nothing to read, and may raise to end the scan.  ``begun``: a scout that scans just that already; ``rest``: what is
+    to be scanned, if not all.
     """
-    rest: Rest | None = Rest([""])
+    rest = rest or Rest([""])
     while rest is not None:
         with begun or Scout(partial(scan, tree, rest, limit_s)) as scout:
             begun = rest = None
             for kind, content in scout.reports(beat):
                 if kind == "found":
                     yield Columns._make(content)
+                elif kind == "known":
+                    yield str(content)
                 elif kind == "trouble":
                     on_trouble(trouble_of(content))
                 elif kind == "waits":
                     log.warning("waiting for %s, which does not answer", content)
                 elif kind == "stuck":
-                    path, found, pending, directory, after_name, below = content
+                    path, found, left = content
                     if found is not None:
                         yield Columns._make(found)
-                    message = f"did not answer within {limit_s:g} s: skipped, with all that is below"
-                    on_trouble(Trouble(code="unreadable", message=message, path=path))
-                    rest = Rest(pending, directory=directory, after_name=after_name, below=tuple(below))
+                    if path is not None:
+                        message = f"did not answer within {limit_s:g} s: skipped, with all that is below"
+                        on_trouble(Trouble(code="unreadable", message=message, path=path))
+                    rest = Rest(*left)
                     break
                 else:
                     return

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from producer.host.scouting.looks import SilentError, look_at_each
-from producer.host.scouting.scouts import Scout
 from producer.listing import EntryBatch, ListingPart, ListingWriter
 from producer.listing.entry import NO_DATA
+from producer.listing.places.places import NO_PLACES
 from producer.observer import Trouble
 from producer.requests import Exclusions, Source
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.columns import Columns, columns_of
 from producer.walk.early import EarlyScan
-from producer.walk.found import Found
+from producer.walk.found import Found, Rest
 from producer.walk.guard import guarded_scan
 from producer.walk.hardlinks import HardLinks
+from producer.walk.known import Before
 from producer.walk.owners import OwnersSeen
 from producer.walk.roots import Root, root_of
 from producer.walk.tree import SourceTree
+
+
+class Walked(NamedTuple):
+    """Entries of one directory; ``mark``: of all of it, if that is known (:mod:`producer.walk.marks`).
+
+    ``before``: the same entries in the snapshot that knows the directory, with their places.
+    """
+
+    batch: EntryBatch
+    mark: bytes = b""
+    before: EntryBatch | None = None
 
 
 class Walk:
@@ -59,11 +73,12 @@ class Walk:
         limit_s: float | None = None,
         left_out: Collection[Path] = (),
         early: EarlyScan | None = None,
+        before: Before | None = None,
     ) -> None:
         """``limit_s``: how long an entry may take to be looked at; None: for ever.  ``left_out``: files of our own.
 
         With a limit another process reads the sources, which may wait for ever where this one must not.  ``early``: one
-        that may have begun with that.
+        that may have begun with that.  ``before``: of directories that are as then it has the entries.
         """
         self.sizes = array("q")
         self.ranges_counts = {}
@@ -83,6 +98,7 @@ class Walk:
         self._exclusions = exclusions
         self._left_out = left_out
         self._early = early
+        self._before = before
 
     def parts(self) -> Iterator[ListingPart]:
         """As :meth:`batches`, as the parts of a listing."""
@@ -92,6 +108,10 @@ class Walk:
         yield from writer.flush()
 
     def batches(self) -> Iterator[EntryBatch]:
+        """The entries of one directory after the other; see :meth:`walked`."""
+        return (one.batch for one in self.walked())
+
+    def walked(self) -> Iterator[Walked]:
         """Walk, and yield the entries of one directory after the other.  To be consumed once.
 
         A source that does not answer has no entry and is a trouble.  Raises SilentError when none answers, UsageError
@@ -106,13 +126,13 @@ class Walk:
         if self._early is not None:
             self._early.end()
 
-    def _batches_of(self, source: Source, root: Root) -> Iterator[EntryBatch]:
+    def _batches_of(self, source: Source, root: Root) -> Iterator[Walked]:
         if isinstance(root, EntryBatch):
-            yield self._raw_batch(root)
+            yield Walked(self._raw_batch(root))
             return
         files_before = self.files_count
         for found in self._found_in(source, root):
-            yield self._batch(source.name, found)
+            yield self._walked(source.name, found)
             self._on_progress(self.files_count, self.bytes_total)
         self.files_counts[source.name] = self.files_count - files_before
 
@@ -140,39 +160,67 @@ class Walk:
         self.bytes_total += batch.sizes_bytes[0]
         return batch
 
-    def _found_in(self, source: Source, root: Found) -> Iterator[Columns]:
+    def _found_in(self, source: Source, root: Found) -> Iterator[Columns | EntryBatch]:
         for trouble in root.troubles:
             self._on_trouble(trouble)
         yield columns_of(root)
         if root.letters == ["d"]:
-            tree = SourceTree(
-                str(source.path),
-                self._rules,
-                name=source.name,
-                one_file_system=self._one_file_system,
-                on_trouble=self._on_trouble,
-                only=source.only,
-                left_out=self._left_out,
-            )
             if self._limit_s is None:
-                yield from map(columns_of, tree.scan())
+                yield from map(columns_of, self._tree(source).scan())
             else:
-                begun = self._begun(source, self._limit_s)
-                yield from guarded_scan(tree, self._on_trouble, self._beat, limit_s=self._limit_s, begun=begun)
+                yield from self._guarded(source, self._limit_s)
 
-    def _begun(self, source: Source, limit_s: float) -> Scout | None:
-        return None if self._early is None else self._early.take(source, self._exclusions, self._left_out, limit_s)
+    def _tree(self, source: Source, known: Mapping[bytes, bytes] | None = None) -> SourceTree:
+        return SourceTree(
+            str(source.path),
+            self._rules,
+            name=source.name,
+            one_file_system=self._one_file_system,
+            on_trouble=self._on_trouble,
+            only=source.only,
+            left_out=self._left_out,
+            known=known,
+        )
+
+    def _guarded(self, source: Source, limit_s: float) -> Iterator[Columns | EntryBatch]:
+        known = None if self._before is None else self._before.known
+        tree = self._tree(source, None if known is None else known.marks(source.name))
+        early = self._early
+        begun = None if early is None else early.take(source, self._exclusions, self._left_out, limit_s, known)
+        for found in guarded_scan(tree, self._on_trouble, self._beat, limit_s=limit_s, begun=begun):
+            if not isinstance(found, str):
+                yield found
+            elif self._before is not None and (batch := self._before.batch(source.name, found)) is not None:
+                yield batch
+            else:
+                yield from self._looked_at(source, found, limit_s)
+
+    def _looked_at(self, source: Source, directory: str, limit_s: float) -> Iterator[Columns]:
+        """What is in the one directory."""
+        rest = Rest([directory])
+        for found in guarded_scan(self._tree(source), self._on_trouble, self._beat, limit_s=limit_s, rest=rest):
+            if isinstance(found, str) or found.directory != directory:
+                return
+            yield found
 
     def _beat(self) -> None:
         self._on_progress(self.files_count, self.bytes_total)
 
-    def _batch(self, source: str, found: Columns) -> EntryBatch:
+    def _walked(self, source: str, found: Columns | EntryBatch) -> Walked:
         self.owners.add(found.uids, found.gids)
+        if isinstance(found, EntryBatch):
+            batch = replace(found, first_entry=len(self.sizes), places=NO_PLACES)
+            self._count(batch)
+            return Walked(batch, mark=self._mark_of(batch), before=found)
         columns = (self._with_hard_links(source, found) if found.several_names else found)._asdict()
-        del columns["several_names"]
+        del columns["several_names"], columns["mark"]
         batch = EntryBatch(source=source, first_entry=len(self.sizes), **columns)
         self._count(batch)
-        return batch
+        return Walked(batch, mark=found.mark)
+
+    def _mark_of(self, batch: EntryBatch) -> bytes:
+        assert self._before is not None
+        return self._before.known.directories[batch.source][os.fsencode(batch.directory)].mark
 
     def _count(self, batch: EntryBatch) -> None:
         for entry, name in enumerate(batch.names, batch.first_entry) if batch.data_ranges else ():

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Any
 
+from msgspec.structs import astuple
+
 from producer.host.scouting.outbox import Outbox
 from producer.walk.columns import columns_of
 from producer.walk.found import Rest
@@ -31,7 +33,10 @@ class _Scan:
     def run(self, rest: Rest) -> None:
         threading.Thread(target=self._watch, daemon=True).start()
         for found in self._tree.scan(rest):
-            self._tell("found", tuple(columns_of(found)))
+            if found.is_known:
+                self._tell("known", found.directory)
+            else:
+                self._tell("found", tuple(columns_of(found)))
         self._tree.waits_for = None
         self._outbox.send_last("end", None)
 
@@ -61,7 +66,6 @@ class _Scan:
             if self._tree.waits_for is seen:
                 found, rest = self._tree.rest()
                 content = None if found is None else tuple(columns_of(found))
-                where = self._tree.absolute(*seen)
-                left = (where, content, rest.pending, rest.directory, rest.after_name, rest.below)
-                self._outbox.send_last("stuck", left)
+                where = None if self._tree.is_comparing else self._tree.absolute(*seen)
+                self._outbox.send_last("stuck", (where, content, astuple(rest)))
                 os._exit(0)

@@ -25,6 +25,8 @@ _STATX_BYTES = 256
 #: write, each in seconds and nanoseconds; device numbers of the node, and of the file system.
 _STATX = struct.Struct("=I4xQIIIH2xQQQ8x16xqI4xqI4xqI4xIIII")
 
+STATUS_BYTES = _STATX.size
+
 #: Where each begins.
 _MASK_AT, _ATTRIBUTES_AT, _LINKS_AT, _UID_AT, _GID_AT, _MODE_AT, _INODE_AT, _SIZE_AT = 0, 8, 16, 20, 24, 28, 32, 40
 _BIRTH_AT, _CHANGE_AT, _WRITE_AT, _NODE_AT, _FILE_SYSTEM_AT = 80, 96, 112, 128, 136

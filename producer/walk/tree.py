@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from producer.observer import Trouble
@@ -24,11 +24,12 @@ from producer.walk.choosing.chosen import Chosen
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.choosing.names import WantedNames
 from producer.walk.directories import Directories
-from producer.walk.found import FORMAT_BITS, LETTERS, Found, Rest
+from producer.walk.found import BATCH_ENTRIES_COUNT, FORMAT_BITS, LETTERS, Found, Rest
 from producer.walk.holes import data_ranges_at, may_have_holes
+from producer.walk.marks import mark_of
 from producer.walk.mount_points import mount_points_below
 from producer.walk.sizes import MAX_HOLLOW_BYTES, is_bearable
-from producer.walk.status import Status, file_system_of, mode_and_sizes, status_at
+from producer.walk.status import Status, StatusColumns, file_system_of, mode_and_sizes, status_at
 from tasks.values import MAX_PATH_CHARACTERS
 
 _NAME_MAX = 255
@@ -46,6 +47,9 @@ class SourceTree:
     #: The directory, and the entry in it ("": itself), that the scan is about to look at; None while nothing is.
     waits_for: tuple[str, str] | None = None
 
+    #: Whether it is about to compare that with a known mark: nothing of the directory has been given out.
+    is_comparing = False
+
     def __init__(
         self,
         root: str,
@@ -56,13 +60,20 @@ class SourceTree:
         on_trouble: Callable[[Trouble], None],
         only: Collection[str] | None = None,
         left_out: Collection[Path] = (),
+        known: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        """``only``: as in :class:`producer.requests.Source`; ``left_out``: as in :class:`WantedNames`."""
+        """``only``: as in :class:`producer.requests.Source`; ``left_out``: as in :class:`WantedNames`.
+
+        ``known``: the marks of directories, by their paths in bytes, that need no closer look.
+        """
         self._root = root
         self._rules = rules
         self._chosen = Chosen(only)
         self._names = WantedNames(root, rules, self._chosen, left_out, self._tell_of)
         self._keeps_attributes = rules.keeps_attributes
+        self._known: Mapping[bytes, bytes] = known or {}
+        #: Elsewhere what is found of a directory depends on more than what is in it.
+        self._has_marks = not (self._names.are_looked_at or one_file_system)
         #: Paths in orders begin with the source's name.
         self._name_room = len(name) + 1 if name else 0
         self._one_file_system = one_file_system
@@ -81,6 +92,8 @@ class SourceTree:
     def scan(self, rest: Rest | None = None) -> Iterator[Found]:
         """All entries below the root, without the root itself; or the rest of them."""
         rest = rest or Rest([""])
+        if not rest.compares:
+            self._known = {}
         if self._rules.keeps_attributes and not can_read_attributes():
             self._keeps_attributes = False
             if rest.pending == [""]:
@@ -123,6 +136,9 @@ class SourceTree:
         For another thread, while the scan waits.
         """
         directory, name = self.waits_for or ("", "")
+        if self.is_comparing:
+            # Whoever looks at each entry by itself gives up that one alone.
+            return None, Rest([*self._pending, directory], compares=False)
         if not name:
             return None, Rest(list(self._pending))
         found = self._found.before(name)
@@ -145,7 +161,8 @@ class SourceTree:
             self.waits_for = None
         if after_name:
             names = [name for name in names if os.fsencode(name) > os.fsencode(after_name)]
-        yield from self._look(descriptor, directory, names)
+        has_mark = self._has_marks and not after_name and 0 < len(names) <= BATCH_ENTRIES_COUNT
+        yield from self._look(descriptor, directory, names, has_mark=has_mark)
 
     def _sorted_names(self, descriptor: int, directory: str) -> list[str]:
         names = self._names.of(descriptor, directory)
@@ -163,8 +180,12 @@ class SourceTree:
                 self._on_trouble(Trouble(code="path-too-long", message=message, path=self.absolute(directory, name)))
         return [name for name in names if len(name) <= room]
 
-    def _look(self, descriptor: int, directory: str, names: list[str]) -> Iterator[Found]:
+    def _look(self, descriptor: int, directory: str, names: list[str], *, has_mark: bool) -> Iterator[Found]:
         found = self._found = Found(directory)
+        expected = self._known.get(os.fsencode(directory)) if has_mark else None
+        if expected is not None and (as_known := self._as_known(descriptor, directory, names, expected)) is not None:
+            yield as_known
+            return
         mount_points = self._mount_points_in(directory)
         prefix = prefix_of_open(descriptor)
         for name in names:
@@ -175,8 +196,28 @@ class SourceTree:
                 yield found
                 found = self._found = Found(directory)
         self.waits_for = None
+        if has_mark and len(found.names) == len(names):
+            found.mark = mark_of(names, found.statuses, with_attributes=self._keeps_attributes)
         if found.names:
             yield found
+
+    def _as_known(self, descriptor: int, directory: str, names: list[str], expected: bytes) -> Found | None:
+        """All that is in the directory, if it has this mark."""
+        statuses = list[Status]()
+        self.is_comparing = True
+        try:
+            for name in names:
+                self.waits_for = (directory, name)
+                statuses.append(status_at(name, descriptor))
+        except OSError:
+            return None
+        finally:
+            self.waits_for = None
+            self.is_comparing = False
+        if mark_of(names, statuses, with_attributes=self._keeps_attributes) != expected:
+            return None
+        letters = [LETTERS[mode & FORMAT_BITS] for mode in StatusColumns(statuses).modes()]
+        return Found(directory, names, letters, statuses, mark=expected, is_known=True)
 
     def _look_at(self, found: Found, descriptor: int, prefix: str, name: str, *, is_mount_point: bool) -> None:
         """Add what is at ``name`` in the open directory, to whose path ``prefix`` leads too, unless it is left out."""

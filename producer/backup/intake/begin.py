@@ -9,6 +9,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from producer.backup.intake.known_tree import KnownTree
 from producer.backup.intake.settle_pool import SettledPool
 from producer.backup.parent.choose import merge_with, parent_in_pool
 from producer.backup.parent.merge import Merge
@@ -31,6 +32,8 @@ class Begun(Struct, frozen=True, kw_only=True):
     #: The snapshot that the walk is compared with; "" for none.
     parent_id: str
     merge: Merge | None
+    #: Whether the walk knows directories of the parent.
+    knows_parent: bool
     overlay: Overlay | None
 
     @property
@@ -69,9 +72,17 @@ class Begun(Struct, frozen=True, kw_only=True):
 
 
 def begin_with_parent(
-    session: RunSession, request: BackupRequest, resumed: SnapshotRow | None, started_at: datetime, pool: SettledPool
+    session: RunSession,
+    request: BackupRequest,
+    resumed: SnapshotRow | None,
+    started_at: datetime,
+    pool: SettledPool,
+    known: KnownTree | None,
 ) -> Begun:
-    """Choose the parent in the pool, and begin the snapshot, or resume it if it is in the pool."""
+    """Choose the parent in the pool, and begin the snapshot, or resume it if it is in the pool.
+
+    ``known``: what the walk knows of an earlier snapshot, perhaps the parent.
+    """
     catalog = session.catalog
     with catalog.transaction():
         parent = parent_in_pool(catalog, request, pool.pool_id)
@@ -83,7 +94,8 @@ def begin_with_parent(
         else:
             snapshot_id = uuid.uuid4().hex
             catalog.snapshots.begin(_new_snapshot(request, snapshot_id, started_at, pool.pool_id, parent_id))
-    merge = None if parent is None else merge_with(session, request, parent, pool.members)
+    tree = None if known is None or known.known.snapshot_id != parent_id else known.tree
+    merge = None if parent is None else merge_with(session, request, parent, pool.members, tree)
     if parent_id and merge is None:
         catalog.snapshots.set_parent(snapshot_id, "")
     live_ids = {member.device_id for member in pool.members.values() if member.is_live}
@@ -92,6 +104,7 @@ def begin_with_parent(
         resumed=resumed,
         parent_id="" if merge is None else parent_id,
         merge=merge,
+        knows_parent=merge is not None and tree is not None,
         overlay=None if resumed is None else Overlay(catalog, resumed, live_ids),
     )
 

@@ -13,6 +13,7 @@ from producer.catalog.known_parts import KnownPart
 from producer.listing.in_memory import DifferingBatches
 from producer.pool.members import Member
 from producer.raw.raw_volumes import RawVolume
+from producer.walk.known import KnownDirectory
 from tasks.sources.metadata import OwnerNames
 
 
@@ -53,6 +54,8 @@ class Intake(Struct, frozen=True, kw_only=True):
     compared_bytes: int = 0
     #: What of the parent's tree the snapshot takes over; nothing while something is healed or resumed.
     known_parts: Sequence[KnownPart] = ()
+    #: The directories that the next walk may know, by source and path in bytes.
+    known_directories: Mapping[str, Mapping[bytes, KnownDirectory]] = field(default_factory=dict)
     #: Of a stream: the number of a segment → its file in the spool.
     spooled: Callable[[int], str] | None = None
     #: All batches of which something is stored; None where the listing has to be asked.

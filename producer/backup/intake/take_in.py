@@ -17,6 +17,7 @@ from producer.backup.entries import Entries
 from producer.backup.intake.begin import Begun, begin_with_parent
 from producer.backup.intake.fewer_files import fewer_files_count, refuse_sudden_emptiness
 from producer.backup.intake.intake import Intake
+from producer.backup.intake.known_tree import KnownTree, known_tree
 from producer.backup.intake.settle_pool import SettledPool, ask_devices, settle_pool
 from producer.backup.kept_plan import Kept, carry_over
 from producer.backup.resume import find_resumable
@@ -29,6 +30,7 @@ from producer.raw.switch import explain
 from producer.requests import BackupRequest
 from producer.run.session import RunSession
 from producer.walk import EarlyScan, Walk, limit_of_environment
+from producer.walk.known import KnownDirectories
 from tasks.errors import EmptySourceError
 
 #: While the walk goes on: how often to see whether devices have answered, and to say how far it is.
@@ -39,15 +41,20 @@ _PARTS_AT_ONCE = 32
 
 
 def take_in(
-    session: RunSession, request: BackupRequest, left_out: Collection[Path] = (), early: EarlyScan | None = None
+    session: RunSession,
+    request: BackupRequest,
+    left_out: Collection[Path] = (),
+    early: EarlyScan | None = None,
+    known: KnownDirectories | None = None,
 ) -> Intake:
     """Walk the sources into a new snapshot of the catalog; new devices get their markers on the way.
 
-    ``left_out``, ``early``: see :class:`producer.walk.Walk`.
+    ``left_out``, ``early``: see :class:`producer.walk.Walk`.  ``known``: what the last backup has remembered.
     Raises UsageError, NotADeviceError, DeviceError, InterruptedRun.
     """
     resumed = find_resumable(session.catalog, request)
-    return _IntakeRun(session, request, resumed, ask_devices(session), early).run(left_out)
+    tree = None if resumed is not None else known_tree(session.catalog, request, known)
+    return _IntakeRun(session, request, resumed, ask_devices(session), early, tree).run(left_out)
 
 
 class _IntakeRun:
@@ -58,11 +65,13 @@ class _IntakeRun:
         resumed: SnapshotRow | None,
         asked: DeviceReports,
         early: EarlyScan | None,
+        known: KnownTree | None,
     ) -> None:
         self._session = session
         self._request = request
         self._resumed = resumed
         self._early = early
+        self._known = known
         self._started_at = early.started_at if early is not None and early.is_fresh else datetime.now(UTC)
         self._asked = asked
         self._entries = Entries(session.on_file)
@@ -109,6 +118,7 @@ class _IntakeRun:
             compared_bytes=begun.compared_bytes,
             lost=begun.lost,
             known_parts=begun.known_parts(),
+            known_directories=self._entries.known if begun.is_plain else {},
             differing=self._entries.differing if begun.is_plain and self._entries.differing.fits else None,
         )
 
@@ -135,10 +145,11 @@ class _IntakeRun:
             limit_s=limit_of_environment(),
             left_out=left_out,
             early=self._early,
+            before=self._known,
         )
         next_look_s = 0.0
-        for batch in walk.batches():
-            self._entries.add(batch)
+        for walked in walk.walked():
+            self._entries.add(walked)
             # Each look may take a millisecond, and a tree has thousands of batches.
             if time.monotonic() >= next_look_s:
                 self._collect()
@@ -179,8 +190,10 @@ class _IntakeRun:
             return
         if self._pool is None:
             self._pool = settle_pool(self._session, self._request, self._resumed, self._asked)
-            self._begun = begin_with_parent(self._session, self._request, self._resumed, self._started_at, self._pool)
-            self._entries.begin(self._begun.merge, self._begun.overlay)
+            begun = self._begun = begin_with_parent(
+                self._session, self._request, self._resumed, self._started_at, self._pool, self._known
+            )
+            self._entries.begin(begun.merge, begun.overlay, knows_parent=begun.knows_parent)
         if len(self._entries.parts) >= _PARTS_AT_ONCE:
             self._record_parts()
 

@@ -12,6 +12,7 @@ from producer.catalog.catalog import Catalog
 from producer.catalog.sound import Held, held
 from producer.catalog.tables.objects import StoredObject
 from producer.catalog.tables.snapshots.rows import SnapshotRow
+from producer.catalog.tree import Tree
 from producer.pool.losses.missing import find_missing
 from producer.pool.members import Member
 from producer.requests import BackupRequest
@@ -52,12 +53,19 @@ def _named(catalog: Catalog, name: str, volume: str, pool_id: str) -> SnapshotRo
 
 
 def merge_with(
-    session: RunSession, request: BackupRequest, parent: SnapshotRow, members: Mapping[str, Member]
+    session: RunSession,
+    request: BackupRequest,
+    parent: SnapshotRow,
+    members: Mapping[str, Member],
+    tree: Tree | None = None,
 ) -> Merge | None:
-    """What merges the walk with the parent; None, said to the observer, when the parent cannot be read."""
+    """What merges the walk with the parent; None, said to the observer, when the parent cannot be read.
+
+    ``tree``: the parent's, where it is at hand.
+    """
     catalog, bad = session.catalog, list[SegfleetError]()
     try:
-        tree = catalog.trees.of(parent.snapshot_id)
+        tree = tree or catalog.trees.of(parent.snapshot_id)
         index = catalog.objects.of(tree.readable_segments(bad.append))
         if bad and len(bad) == len(tree.parts):
             raise bad[0]

@@ -9,7 +9,7 @@ older than the parent stand at new paths, all the parent's files are looked thro
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from functools import cached_property
+from functools import cached_property, partial
 
 from msgspec.structs import replace
 
@@ -24,7 +24,7 @@ from producer.catalog.tree import Tree
 from producer.listing.columns import joined
 from producer.listing.compared import comparable
 from producer.listing.entry import NO_DATA, EntryBatch
-from producer.listing.places.places import PlacesWriter
+from producer.listing.places.places import Places, PlacesWriter
 from producer.observer import OnFile
 from tasks.errors import SegfleetError
 
@@ -66,25 +66,24 @@ class Merge:
         self._usable = usable
         self._healable = healable
         self._on_damage = on_damage
-        self._cursors = {name: Cursor(tree.readable(number, on_damage)) for number, name in enumerate(sources)}
+        self._cursors = {name: Cursor(partial(tree.readable, number, on_damage)) for number, name in enumerate(sources)}
 
     def known_parts(self) -> list[KnownPart]:
         """The parts of the parent that the snapshot takes over; see :meth:`SameEntries.parts`.  After the walk."""
         return self._same.parts(self._tree.parts)
 
-    def merged(self, batch: EntryBatch) -> Merged:
-        """Batches come in the order of the walk."""
+    def merged(self, batch: EntryBatch, known: EntryBatch | None = None) -> Merged:
+        """Batches come in the order of the walk.  ``known``: the parent's entries that are known to be the same."""
         cursor = self._cursors.get(batch.source)
+        if known is not None and cursor is not None and self._has_all(known):
+            cursor.pass_to(known.stop_entry)
+            return self._unchanged(batch, known, known.places, is_same=True)
         parent = cursor.beside(batch) if cursor is not None else []
         before = joined(parent) if batch.inodes and parent and sum(map(len, parent)) == len(batch) else None
         if before is not None:
             places = places_of_same(batch, before, self._rules, self._usable.whole)
             if places is not None:
-                self.counts.unchanged += batch.kinds.count("f")
-                self.borrowed.update(places.segment_ids)
-                is_same = is_as_sealed(batch, before)
-                self._note_same(batch, before, is_same=is_same)
-                return Merged(replace(batch, places=places), [NO_DATA] * len(batch), is_same)
+                return self._unchanged(batch, before, places, is_same=is_as_sealed(batch, before))
         if before is not None:
             self._note_same(batch, before, is_same=False)
         writers = Writers(batch)
@@ -94,6 +93,16 @@ class Merge:
             self._take(batch, place, beside.get(batch.names[place]), writers)
         merged = replace(batch, places=writers.unchanged.places(), former=writers.former.places())
         return Merged(merged, writers.to_store)
+
+    def _has_all(self, before: EntryBatch) -> bool:
+        """Whether devices have all that is in these entries, as a whole."""
+        return all(segment_id in self._usable.whole for segment_id in before.places.segment_ids)
+
+    def _unchanged(self, batch: EntryBatch, before: EntryBatch, places: Places, *, is_same: bool) -> Merged:
+        self.counts.unchanged += batch.kinds.count("f")
+        self.borrowed.update(places.segment_ids)
+        self._note_same(batch, before, is_same=is_same)
+        return Merged(replace(batch, places=places), [NO_DATA] * len(batch), is_same)
 
     def _note_same(self, batch: EntryBatch, before: EntryBatch, *, is_same: bool) -> None:
         if is_same or has_same_names(batch, before):

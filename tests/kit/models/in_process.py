@@ -10,6 +10,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from kit.models.offline import Answer, Devices, Offline, backup_request
+from producer.backup.remember import known_directories
 from producer.backup.summary import backup_summary
 from producer.backup.whole.whole import Whole
 from producer.catalog.catalog import Catalog
@@ -37,6 +38,7 @@ from producer.summaries import (
     RestoreSummary,
     RewriteSummary,
 )
+from producer.walk.known import KnownDirectories
 from tasks.errors import SegfleetError
 from tasks.orders import Order
 from tasks.receipts import Failure
@@ -88,6 +90,8 @@ class InProcess:
         #: Whether each receipt is recorded before the next order is carried out, as with slow devices.
         self.is_one_by_one = False
         self._sources: dict[str, Path] = {}
+        #: What the last backup has remembered.
+        self.known: KnownDirectories | None = None
         #: What a worker of the last run does with an order.
         self.carry_out: Callable[[Order], object] = lambda order: None
         for name in devices if folders is None else ():
@@ -101,10 +105,11 @@ class InProcess:
         run = self._run()
         request = replace(backup_request(sources, " ".join(self.devices), **plan), ignore_ctime=self.ignore_ctime)
         request = replace(request, sources=tuple(replace(source, mode=self.mode) for source in request.sources))
-        intake = run.plan(request)
+        intake = run.plan(request, self.known)
         whole = Whole(run.session, request, intake, run.state)
         whole.store()
         whole.seal()
+        self.known = known_directories(run.session.catalog, intake)
         self._remember(run)
         assert has_troubles or not self.troubles, self.troubles
         return backup_summary(run.session, intake, run.state, 0.0)

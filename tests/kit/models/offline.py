@@ -28,6 +28,7 @@ from producer.observer import FileChange, Progress, Trouble
 from producer.requests import BackupRequest, Exclusions, PlanOptions, Source
 from producer.run.interrupt import Interrupt
 from producer.run.session import RunSession
+from producer.walk.known import KnownDirectories
 from tasks.broker.leases import Lease
 from tasks.broker.queues import device_queue
 from tasks.digests import DIGEST_BYTES, listed_cells_count
@@ -339,9 +340,9 @@ class Offline:
             limits=Limits(),
         )
 
-    def plan(self, request: BackupRequest) -> Intake:
+    def plan(self, request: BackupRequest, known: KnownDirectories | None = None) -> Intake:
         """Walk and plan, or continue with an earlier plan; nothing is stored."""
-        intake = take_in(self.session, request)
+        intake = take_in(self.session, request, known=known)
         self.state = plan_backup(self.session, request, intake)
         return intake
 

@@ -23,8 +23,10 @@ def begin_to_scan(call: Call, request: BackupRequest) -> EarlyScan | None:
         return None
     # Imported only here: it would cost each --help 30 ms.
     from producer.walk import EarlyScan, limit_of_environment
+    from producer.walk.known import read_known
 
-    return EarlyScan(first, request.exclusions, limit_s=limit_of_environment())
+    known = read_known(open_state().known_file(request.volume))
+    return EarlyScan(first, request.exclusions, limit_s=limit_of_environment(), known=known)
 
 
 def _has_duties(state: StateFolder) -> bool:

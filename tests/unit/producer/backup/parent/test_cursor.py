@@ -34,7 +34,7 @@ def path_of(found: EntryBatch) -> str:
 
 
 def found_beside(parent: list[str], walked: list[str]) -> Iterator[list[str]]:
-    cursor = Cursor(map(batch, parent))
+    cursor = Cursor(lambda after_entry: map(batch, parent))
     for path in walked:
         yield [path_of(one) for one in cursor.beside(batch(path))]
 

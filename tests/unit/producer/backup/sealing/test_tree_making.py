@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -56,7 +57,7 @@ def sealed(tree: Model) -> Iterator[EntryBatch]:
 def known_parts(tree: Model, parent: Tree) -> list[KnownPart]:
     """As a merge of the walk with the parent finds them."""
     same = SameEntries()
-    cursors = {name: Cursor(parent.readable(number, lambda error: None)) for number, name in enumerate(tree)}
+    cursors = {name: Cursor(partial(parent.readable, number, lambda error: None)) for number, name in enumerate(tree)}
     for batch in sealed(tree):
         beside = cursors[batch.source].beside(batch)
         if [name for one in beside for name in one.names] == batch.names:
