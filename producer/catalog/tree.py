@@ -96,7 +96,7 @@ class Tree:
     def placed(self, parts: Sequence[PartReference]) -> Iterator[PlacedBatch]:
         """As :meth:`batches`, of some parts, but only where the bytes of files are: a fraction of the work."""
         for part, data in self._read(parts):
-            yield from decode_placed(data or self._stored.data(part.digest), self._stored.data)
+            yield from decode_placed(data or self._stored.data(part.digest), self._stored.data, part.digest)
 
     def mapped(self) -> Iterator[EntryBatch]:
         """The batches of the parts that have files with map parts (files of many places)."""
@@ -115,7 +115,7 @@ class Tree:
         """``data``: of the part, where it has been read; what is missing raises the error of its reader."""
         source, data = self._sources[part.source], data or self._stored.data(part.digest)
         try:
-            return decode_tree_part(data, source, part.first_entry, self._stored.data)
+            return decode_tree_part(data, source, part.first_entry, self._stored.data, part.digest)
         except DamagedError as error:
             raise damaged_part(part.digest, error) from None
 

@@ -50,12 +50,20 @@ def digest_of(lines: Sequence[bytes]) -> bytes:
     return blake3(b"\n".join([*lines, b""])).digest()
 
 
-def pieces_of(data: bytes, numbers: dict[str, int]) -> list[Piece]:
+def lines_of(data: bytes, digest: bytes | None) -> list[bytes]:
+    """The lines of a part as it is stored; raises DamagedError unless they have this digest, if one is given."""
+    lines = decompress_lines(data)
+    if digest is not None and digest_of(lines) != digest:
+        raise DamagedError(f"tree part {digest.hex()}: what is stored under its name is another one")
+    return lines
+
+
+def pieces_of(data: bytes, numbers: dict[str, int], digest: bytes | None = None) -> list[Piece]:
     """The pieces in a map, referring to ``numbers`` (segment id → place in a list), which grows.
 
-    Raises DamagedError on anything that is not a sound map.
+    Raises DamagedError on anything that is not a sound map, or not that of ``digest``.
     """
-    lines = decompress_lines(data)
+    lines = lines_of(data, digest)
     if len(lines) != 2:
         raise DamagedError("map part: it has not two lines")
     segment_ids, pieces = decode_line(lines[0], MapHead).segment_ids, decode_line(lines[1], _Pieces).pieces

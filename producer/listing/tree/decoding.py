@@ -10,6 +10,7 @@ from producer.listing.entry import EntryBatch
 from producer.listing.frames import decode_line, decompress_lines
 from producer.listing.part_head import PartNeeds, needs_in
 from producer.listing.parts import checked_batches
+from producer.listing.places.map_parts import lines_of
 from producer.listing.tree.placed import PlacesReader
 from tasks.errors import DamagedError
 
@@ -19,13 +20,17 @@ def _no_maps(digest: bytes) -> bytes:
 
 
 def decode_tree_part(
-    data: bytes, source: str, first_entry: int, load: Callable[[bytes], bytes] = _no_maps
+    data: bytes,
+    source: str,
+    first_entry: int,
+    load: Callable[[bytes], bytes] = _no_maps,
+    digest: bytes | None = None,
 ) -> list[EntryBatch]:
     """The batches of a part at this place of a snapshot; ``load`` gives a map part, by its digest, as it is stored.
 
-    Raises DamagedError on anything that is not a sound part.
+    Raises DamagedError on anything that is not a sound part, or not that of ``digest``.
     """
-    first, *lines = decompress_lines(data)
+    first, *lines = lines_of(data, digest)
     reader = PlacesReader(needs_in(first).segment_ids, load)
     batches: list[EntryBatch] = []
     for line in lines:

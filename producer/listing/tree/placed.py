@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from producer.listing.data_ranges import data_bytes
 from producer.listing.entry import DataSize
-from producer.listing.frames import decode_line, decompress_lines
-from producer.listing.places.map_parts import MapHead, pieces_of
+from producer.listing.frames import decode_line
+from producer.listing.places.map_parts import MapHead, lines_of, pieces_of
 from producer.listing.places.places import NO_PLACES, Place, Places
 from tasks.errors import DamagedError
 from tasks.values import Count
@@ -37,13 +37,13 @@ class PlacedBatch(Struct, frozen=True, kw_only=True):
         return self.sizes_bytes[place] if ranges is None else data_bytes(ranges)
 
 
-def decode_placed(data: bytes, load: Callable[[bytes], bytes]) -> Iterator[PlacedBatch]:
+def decode_placed(data: bytes, load: Callable[[bytes], bytes], digest: bytes | None = None) -> Iterator[PlacedBatch]:
     """The batches of a tree part; ``load`` gives a map part, by its digest, as it is stored.
 
     Takes a fraction of the time of a whole part.  Raises DamagedError for anything but sound places; all that is not
     among the columns is not looked at.
     """
-    first, *lines = decompress_lines(data)
+    first, *lines = lines_of(data, digest)
     reader = PlacesReader(decode_line(first, MapHead).segment_ids, load)
     for line in lines:
         batch = decode_line(line, PlacedBatch)
@@ -85,8 +85,8 @@ class PlacesReader:
         """With all pieces of all files."""
         pieces, numbers = dict(places.pieces), {one: number for number, one in enumerate(places.segment_ids)}
         for name, digests in places.maps.items():
-            maps = (self._load(bytes.fromhex(digest)) for digest in digests)
-            pieces[name] = [piece for one in maps for piece in pieces_of(one, numbers)]
+            named = [bytes.fromhex(digest) for digest in digests]
+            pieces[name] = [piece for one in named for piece in pieces_of(self._load(one), numbers, one)]
         return replace(places, segment_ids=list(numbers), pieces=pieces, maps={})
 
 
