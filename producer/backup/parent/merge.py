@@ -75,7 +75,7 @@ class Merge:
     def merged(self, batch: EntryBatch, known: EntryBatch | None = None) -> Merged:
         """Batches come in the order of the walk.  ``known``: the parent's entries that are known to be the same."""
         cursor = self._cursors.get(batch.source)
-        if known is not None and cursor is not None and self._has_all(known):
+        if known is not None and cursor is not None and self._has_all(known) and self._rules.has_settled(known):
             cursor.pass_to(known.stop_entry)
             return self._unchanged(batch, known, known.places, is_same=True)
         parent = cursor.beside(batch) if cursor is not None else []

@@ -34,6 +34,11 @@ class Rules(Struct, frozen=True, kw_only=True):
         """Whether all that was changed at these times was changed well before the parent's walk."""
         return max(changed_ns, default=0) < self.settled_before_ns
 
+    def has_settled(self, batch: EntryBatch) -> bool:
+        """Whether that holds for all files of the batch."""
+        changed_ns = batch.ctimes_ns if self.compares_ctime else batch.mtimes_ns
+        return self.are_settled(time_ns for time_ns, kind in zip(changed_ns, batch.kinds, strict=True) if kind == "f")
+
     @property
     def settled_before_ns(self) -> int:
         return self.began_ns - CLOCK_STEP_NS

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from kit.compare import differences, look_at
 from kit.models.in_process import InProcess, in_process
@@ -19,7 +20,7 @@ from kit.tree import Tree, noise
 from producer.backup.intake.intake import Intake
 from producer.backup.intake.known_tree import KnownTree, known_tree
 from producer.backup.remember import remember_directories, remembered
-from producer.catalog.schema import tree_parts
+from producer.catalog.schema import snapshots, tree_parts
 from producer.catalog.tables.troubles import TroubleRow
 from producer.host.state import StateFolder
 from producer.listing.entry import EntryBatch
@@ -104,6 +105,20 @@ def test_entries_that_have_moved_in_the_listing_are_still_known(run: InProcess, 
     # The first time the folder above is not as it was, either.
     assert taken == ["two", "", "two"]
     assert_restores(run, root)
+
+
+def test_what_is_younger_than_the_snapshot_is_read_though_it_is_as_it_was(
+    run: InProcess, root: Path, taken: list[str]
+) -> None:
+    """As after a clock was set back."""
+    here = snapshots.c.snapshot_id == run.catalog.snapshots.find("latest").snapshot_id
+    with run.catalog.transaction():
+        run.catalog._database.write(update(snapshots).where(here).values(started_at=datetime(2001, 1, 1, tzinfo=UTC)))
+
+    done = back_up(run, root)
+
+    assert (done.files_unchanged, done.files_changed) == (0, 4)
+    assert taken == DIRECTORIES
 
 
 def test_what_no_device_has_any_more_is_stored_again(run: InProcess, root: Path, taken: list[str]) -> None:
