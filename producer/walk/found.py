@@ -48,6 +48,8 @@ class Found(Struct):
     troubles: list[Trouble] = field(default_factory=list)
     #: Of all that is in the directory; empty unless this is all of it.
     mark: bytes = b""
+    #: Whether an entry was kept without something that is told of each time: then there is no mark.
+    has_flaw: bool = False
     #: Whether an earlier backup has seen just this: then nothing but the status of the entries has been asked for.
     is_known: bool = False
     _more_bytes: int = 0

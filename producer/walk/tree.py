@@ -196,7 +196,7 @@ class SourceTree:
                 yield found
                 found = self._found = Found(directory)
         self.waits_for = None
-        if has_mark and len(found.names) == len(names):
+        if has_mark and len(found.names) == len(names) and not found.has_flaw:
             found.mark = mark_of(names, found.statuses, with_attributes=self._keeps_attributes)
         if found.names:
             yield found
@@ -261,6 +261,7 @@ class SourceTree:
         try:
             attributes = attributes_of(prefix + name)
         except OSError as error:
+            found.has_flaw = True
             self._on_trouble(attributes_trouble(error, self.absolute(found.directory, name)))
         else:
             if attributes:

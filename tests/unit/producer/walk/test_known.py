@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from kit.tree import Symlink, Tree
 from producer.observer import Trouble
 from producer.requests import Exclusions
+from producer.walk import tree as tree_module
 from producer.walk.choosing.exclusions import ExclusionRules
 from producer.walk.columns import columns_of
 from producer.walk.found import BATCH_ENTRIES_COUNT, Found, Rest
@@ -126,6 +128,20 @@ def test_a_directory_with_a_file_of_several_names_has_none_either(root: Path) ->
     (root / "elsewhere").hardlink_to(root / FOLDER / "a")
 
     assert columns_of(found(tree(root))).mark == b""
+
+
+def test_a_directory_of_which_something_cannot_be_read_is_told_of_each_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(path: str) -> dict[str, bytes]:
+        raise OSError(errno.EFBIG, "too large")
+
+    monkeypatch.setattr(tree_module, "attributes_of", too_large)
+    told: list[Trouble] = []
+    scanned = SourceTree(str(root), ExclusionRules(Exclusions()), one_file_system=False, on_trouble=told.append)
+
+    assert [each.mark for each in scanned.scan()] == [b"", b"", b""]
+    assert {trouble.code for trouble in told} == {"attributes"}
 
 
 def test_a_directory_with_more_entries_than_a_batch_has_none(tmp_path: Path) -> None:
